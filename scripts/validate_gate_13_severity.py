@@ -1,0 +1,6 @@
+"""Gate 1: was severity agreed, and was everyone told in time?"""
+
+from _checkout import command
+
+if __name__ == "__main__":
+    command("validate_gate_13_severity")

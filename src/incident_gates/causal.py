@@ -1,0 +1,147 @@
+"""The causal line: the events that people see in one row, each judged against what came first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from incident_gates.evidence.times import Order, order, show_duration
+from incident_gates.model import Link, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from incident_gates.chain import Chain
+    from incident_gates.evidence.times import Time
+    from incident_gates.facts import Execution
+
+ORDERS = {
+    Order.PROVEN: "proven",
+    Order.NOT_PROVABLE: "not_provable",
+    Order.CONTRADICTED: "contradicted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of the line: what must have come before it stands in ``after``."""
+
+    event: str
+    label: str
+    time: Time | None
+    actor: str
+    place: Place
+    after: tuple[tuple[str, Time | None], ...] = ()
+
+
+def links(chain: Chain) -> tuple[Link, ...]:
+    """The causal line of a record, in the order of time."""
+    events = [e for e in _events(chain) if e.time]
+    events.sort(
+        key=lambda e: (e.time.earliest, e.time.latest) if e.time else (chain.now, chain.now)
+    )
+    return tuple(_link(chain, event) for event in events)
+
+
+def _events(chain: Chain) -> list[Event]:
+    severity = chain.severity_file["detected_at"]
+    events = [Event("detected", "alert", severity.time, "", severity.place)]
+    for consensus in chain.consensus:
+        node = consensus.classification.node
+        label = consensus.severity.name if consensus.severity else "assessed"
+        events.append(Event("assessed", label, consensus.agreed, "", node.place))
+    events += _ready(chain)
+    for execution in chain.executions:
+        events += _execution(chain, execution)
+    if chain.recovered:
+        since = [(e.id, e.propagated or e.completed) for e in chain.mitigations[-1:]]
+        place = Place("recovery-validation.json", ("checks",))
+        events.append(Event("recovered", "recovered", chain.recovered, "", place, tuple(since)))
+    for name in (
+        ("resolved", "closed") if not chain.resolution["resolved_at"].time else ("resolved",)
+    ):
+        node = chain.resolution[f"{name}_at"]
+        events.append(Event(name, name, node.time, "", node.place))
+    return events
+
+
+def _ready(chain: Chain) -> list[Event]:
+    items = chain.readiness_items()
+    times = [(item["verified_at"].time, item) for item in items]
+    if not items or any(time is None for time, _ in times):
+        return []
+    time, item = max(times, key=lambda pair: pair[0].latest if pair[0] else chain.now)
+    return [Event("ready", "ready", time, "", item["verified_at"].place)]
+
+
+def _execution(chain: Chain, execution: Execution) -> list[Event]:
+    events: list[Event] = []
+    approved, actor, place = _approved(chain, execution)
+    if approved:
+        events.append(Event("approved", "approved", approved, actor, place))
+    consensus = chain.in_force(execution.started) or next(
+        (c for c in chain.consensus if c.agreed), None
+    )
+    after: list[tuple[str, Time | None]] = [
+        ("severity was agreed", consensus.agreed if consensus else None),
+        ("it was approved", approved if not execution.emergency else None),
+    ]
+    after += [
+        ("readiness was verified", item["verified_at"].time)
+        for item in chain.readiness_items(execution)
+    ]
+    start = execution.node["started_at"].place
+    events.append(
+        Event("executed", "executed", execution.started, execution.operator, start, tuple(after))
+    )
+    if execution.outcome not in ("succeeded", ""):
+        done = execution.node["completed_at"].place
+        events.append(Event("failed", execution.outcome, execution.completed, "", done))
+    elif execution.propagated:
+        done = execution.node["propagation_verified_at"].place
+        since = (("it started", execution.started),)
+        events.append(Event("propagated", "propagated", execution.propagated, "", done, since))
+    return events
+
+
+def _approved(chain: Chain, execution: Execution) -> tuple[Time | None, str, Place]:
+    """When the last required approval of an execution was given, and by whom."""
+    decision = chain.decision_of(execution)
+    if decision is None:
+        return None, "", execution.node.place
+    required = chain.required_approvals(decision, execution.started, execution.operator)
+    given = [(chain.approved_at(r.approval), r.approval) for r in required if r.approval]
+    if len(given) < len(required) or any(time is None for time, _ in given):
+        return None, "", decision.node.place
+    time, approval = max(given, key=lambda pair: pair[0].latest if pair[0] else chain.now)
+    return time, approval.name, approval.node["approved_at"].place
+
+
+def _link(chain: Chain, event: Event) -> Link:
+    time = event.time
+    if time is None:
+        raise ValueError(event.event)
+    verdict, gap = _judged(event.after, time)
+    return Link(
+        event.event,
+        event.label,
+        time.clock,
+        time.earliest.isoformat().replace("+00:00", "Z"),
+        time.latest.isoformat().replace("+00:00", "Z"),
+        time.precision,
+        event.actor,
+        chain.record.locate(event.place),
+        verdict,
+        gap,
+    )
+
+
+def _judged(after: Iterable[tuple[str, Time | None]], time: Time) -> tuple[str, str]:
+    """The worst order towards all that had to come first, and how far off it is."""
+    known = [(order(first, time), what, first) for what, first in after if first]
+    if not known:
+        return "start", ""
+    ranking = [Order.PROVEN, Order.NOT_PROVABLE, Order.CONTRADICTED]
+    worst, what, first = max(known, key=lambda entry: (ranking.index(entry[0]), entry[2].latest))
+    late = show_duration(first.earliest - time.earliest) if worst is Order.CONTRADICTED else ""
+    return ORDERS[worst], f"{late} before {what}" if late else ""

@@ -1,0 +1,322 @@
+"""The command line: ``incident-gates check``, and the few commands around it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from incident_gates import __version__
+from incident_gates.errors import CouldNotTell, GateError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from incident_gates.model import Report
+
+FORMATS = ("text", "json")
+GATE_NAMES = ("prerequisites", "severity", "mitigation", "recovery", "resolution")
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
+
+
+def incident_ids(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """The ids of incidents below the usual root, for shell completion; reads names alone."""
+    from incident_gates.discover import ROOT, repository
+
+    folder = repository(Path.cwd()) / ROOT
+    names = (
+        [entry.name for entry in os.scandir(folder) if entry.is_dir()] if folder.is_dir() else []
+    )
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
+SELECTING: list[Callable[[Any], Any]] = [
+    click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATH]..."),
+    click.option("--root", metavar="FOLDER", help="Folder that holds the incidents."),
+    click.option(
+        "--incident",
+        "incidents",
+        multiple=True,
+        metavar="ID",
+        shell_complete=incident_ids,
+        help="Judge only this incident. Repeatable.",
+    ),
+    click.option("--policy", metavar="FILE", help="Policy file instead of .incident-gates.yaml."),
+    click.option("--as-of", metavar="TIME", help="Judge as of this time (RFC 3339), not now."),
+]
+JUDGING: list[Callable[[Any], Any]] = [
+    click.option(
+        "--require",
+        type=click.Choice(("due", "ready", "all")),
+        default="due",
+        show_default=True,
+        help="Gates that must pass: those due, those asked before executing, or all.",
+    ),
+    click.option("--strict", is_flag=True, help="Let warnings fail as well."),
+    click.option(
+        "--format",
+        "format_",
+        type=click.Choice(FORMATS),
+        default="text",
+        show_default=True,
+        help="What standard output carries.",
+    ),
+    click.option(
+        "--report",
+        "reports",
+        multiple=True,
+        metavar="FORMAT=FILE",
+        help="Write a report to a file as well. Repeatable.",
+    ),
+]
+FLAGS: dict[str, Callable[[Any], Any]] = {
+    "--sla": click.option(
+        "--sla",
+        "notification_minutes",
+        type=click.FloatRange(min=0),
+        metavar="MINUTES",
+        help="Longest wait for the first notice. [protocol: 5]",
+    ),
+    "--recovery-threshold": click.option(
+        "--recovery-threshold",
+        "recovery_pass_rate",
+        type=click.FloatRange(0, 1),
+        metavar="RATIO",
+        help="Share of critical checks that must pass. [protocol: 0.95]",
+    ),
+    "--documentation-threshold": click.option(
+        "--documentation-threshold",
+        "documentation_completeness",
+        type=click.FloatRange(0, 1),
+        metavar="RATIO",
+        help="Share of documentation elements that must be there. [protocol: 0.95]",
+    ),
+}
+
+
+def with_options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Adds options to a command so that help lists them in this order."""
+
+    def decorate(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+@click.group(context_settings=SETTINGS)
+@click.version_option(__version__, prog_name="incident-gates")
+def main() -> None:
+    """Was severity agreed, the plan ready and the rollback approved before anyone ran it?
+
+    Reads the evidence of incidents from git and says, gate by gate, whether the record is
+    complete and consistent, and at which line it is not.
+
+    \b
+      incident-gates check                        every incident of this repository
+      incident-gates check --incident INC-2026-0042 --require ready
+      incident-gates new INC-2026-0042            begin a record
+      incident-gates status                       what is done, missing and next
+      incident-gates explain MIT004               what a rule asks, and why
+
+    Exit codes: 0 nothing due failed, 1 a gate failed, 2 wrong usage, 3 could not tell.
+    """
+
+
+@main.command(context_settings=SETTINGS)
+@with_options(
+    *SELECTING,
+    click.option(
+        "--gate",
+        "gates",
+        type=click.Choice(GATE_NAMES),
+        multiple=True,
+        help="Judge this gate alone, due or not. Repeatable.",
+    ),
+    *JUDGING,
+    *FLAGS.values(),
+)
+def check(**options: Any) -> None:
+    """Judge incidents against the four gates.
+
+    \b
+      incident-gates check
+      incident-gates check .artifacts/incidents/INC-2026-0042
+      incident-gates check --gate severity --sla 5
+      incident-gates check --require ready --incident INC-2026-0042
+      incident-gates check --report json=gates.json
+    """
+    raise SystemExit(judge(**options))
+
+
+@main.command(context_settings=SETTINGS)
+@with_options(
+    *SELECTING,
+    click.option(
+        "--output", metavar="FOLDER", help="Where to write; default: beside the evidence."
+    ),
+)
+def aggregate(**options: Any) -> None:
+    """Write gate results, inventory and quality metrics beside each incident.
+
+    \b
+      incident-gates aggregate --output .artifacts/incidents/
+    """
+    raise SystemExit(aggregated(**options))
+
+
+@main.command(context_settings=SETTINGS)
+@click.argument("rule_id", metavar="RULE")
+def explain(rule_id: str) -> None:
+    """Say what a rule asks, why, and how to mend it.
+
+    \b
+      incident-gates explain MIT004
+    """
+    with errors_as_sentences():
+        from incident_gates.desk import explain as explaining
+
+        click.echo(explaining.rule_text(rule_id))
+
+
+def judge(
+    *,
+    paths: tuple[str, ...],
+    root: str | None,
+    incidents: tuple[str, ...],
+    policy: str | None,
+    as_of: str | None,
+    require: str,
+    strict: bool,
+    format_: str,
+    reports: tuple[str, ...],
+    gates: tuple[str, ...] = (),
+    **thresholds: float | None,
+) -> int:
+    """Runs the gates and prints; returns the exit code."""
+    with errors_as_sentences():
+        from incident_gates.discover import Selection
+        from incident_gates.engine import Request
+        from incident_gates.run import Job, run
+
+        wanted = [_target(entry) for entry in reports]
+        job = Job(
+            Selection(paths, root, incidents),
+            Request(require, gates, strict),
+            {name: value for name, value in thresholds.items() if value is not None},
+            policy,
+            as_of,
+        )
+        report = run(job)
+        for kind, target in wanted:
+            _write(report, kind, target)
+        _print(report, format_)
+    return report.exit_code
+
+
+def aggregated(
+    *,
+    paths: tuple[str, ...],
+    root: str | None,
+    incidents: tuple[str, ...],
+    policy: str | None,
+    as_of: str | None,
+    output: str | None,
+) -> int:
+    """Writes the package of each incident; returns the exit code of the judgement."""
+    with errors_as_sentences():
+        from incident_gates import package
+        from incident_gates.discover import Selection
+        from incident_gates.run import Job
+
+        job = Job(Selection(paths, root, incidents), policy=policy, as_of=as_of)
+        written, code = package.aggregate(job, output)
+        for path in written:
+            click.echo(path)
+    return code
+
+
+def _target(entry: str) -> tuple[str, Path]:
+    kind, separator, name = entry.partition("=")
+    if not separator or kind not in FORMATS or not name:
+        raise UsageError(f"--report {entry}: write FORMAT=FILE, with {' or '.join(FORMATS)}.")
+    target = Path(name).absolute()
+    if not target.parent.is_dir():
+        raise UsageError(f"--report {entry}: the folder {target.parent} does not exist.")
+    return kind, target
+
+
+def _rendered(report: Report, kind: str, *, colour: bool = False) -> str:
+    if kind == "json":
+        from incident_gates.report import json_report
+
+        return json_report.render(report)
+    from incident_gates.report import text
+    from incident_gates.run import gate_texts
+
+    return text.render(report, gate_texts(), colour=colour)
+
+
+def _write(report: Report, kind: str, target: Path) -> None:
+    """Writes a report; never over evidence: an output that is an input would judge itself."""
+    from incident_gates.atomic import write
+
+    for incident in report.incidents:
+        if f"/{incident.path}/" in f"{target.as_posix()}/":
+            raise UsageError(f"--report: {target.name} lies inside the evidence of an incident.")
+    try:
+        write(target, _rendered(report, kind).encode())
+    except OSError as error:
+        raise CouldNotTell(
+            f"The report {target.name} cannot be written: {error.strerror}."
+        ) from error
+
+
+def _print(report: Report, kind: str) -> None:
+    stream = sys.stdout
+    colour = stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    rendered = _rendered(report, kind, colour=colour and kind == "text")
+    encoding = stream.encoding or "utf-8"
+    stream.write(rendered.encode(encoding, "replace").decode(encoding))
+
+
+@contextmanager
+def errors_as_sentences() -> Iterator[None]:
+    """Turns every error into one sentence on stderr and its exit code; never a traceback."""
+    try:
+        yield
+    except GateError as error:
+        _fail(str(error), error.exit_code)
+    except ImportError as error:
+        said = f"{error.name or error} is not installed. Install with: pip install incident-gates"
+        _fail(said, 2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(3) from None
+    except Exception as error:
+        if "INCIDENT_GATES_DEBUG" in os.environ:
+            raise
+        _fail(f"{type(error).__name__}; set INCIDENT_GATES_DEBUG=1 to see where", 3)
+
+
+def _fail(sentence: str, code: int) -> None:
+    from incident_gates.report.escape import visible
+
+    said = visible(sentence, 500)
+    if code == CouldNotTell.exit_code:
+        from incident_gates.run import error_announcement
+
+        said = error_announcement("check", said)
+    click.echo(said if code == CouldNotTell.exit_code else f"Error: {said}", err=True)
+    raise SystemExit(code)
+
+
+# The desk registers its commands on the group.
+from incident_gates.desk import commands as _desk  # noqa: E402
+
+_desk.register(main)

@@ -1,0 +1,81 @@
+"""The protocol's own commands, under the names that it prints; each is a form of ``check``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from incident_gates import cli
+
+SELECTING, JUDGING, FLAGS = cli.SELECTING, cli.JUDGING, cli.FLAGS
+
+
+def _threshold(name: str) -> Any:
+    return click.option(
+        "--threshold",
+        name,
+        type=click.FloatRange(0, 1),
+        metavar="RATIO",
+        help="What the gate must reach. [protocol: 0.95]",
+    )
+
+
+def _gate(name: str, gate: str, *options: Any) -> click.Command:
+    @click.command(name, context_settings=cli.SETTINGS, help=_help(name, gate, options))
+    @cli.with_options(*SELECTING, *JUDGING, *options)
+    def command(**given: Any) -> None:
+        raise SystemExit(cli.judge(gates=(gate,), **given))
+
+    return command
+
+
+def _help(name: str, gate: str, options: tuple[Any, ...]) -> str:
+    example = {
+        "severity": " --sla 5",
+        "recovery": " --threshold 0.95",
+        "resolution": " --threshold 0.95",
+    }
+    return (
+        f"Judge the {gate} gate alone, due or not.\n\n"
+        f"\b\n  python scripts/{name}.py{example.get(gate, '') if options else ''}"
+    )
+
+
+validate_prerequisites_13 = _gate("validate_prerequisites_13", "prerequisites")
+validate_gate_13_severity = _gate("validate_gate_13_severity", "severity", FLAGS["--sla"])
+validate_gate_13_mitigation = _gate("validate_gate_13_mitigation", "mitigation")
+validate_gate_13_recovery = _gate(
+    "validate_gate_13_recovery", "recovery", _threshold("recovery_pass_rate")
+)
+validate_gate_13_resolution = _gate(
+    "validate_gate_13_resolution", "resolution", _threshold("documentation_completeness")
+)
+
+
+@click.command("run_protocol_13_gates", context_settings=cli.SETTINGS)
+@cli.with_options(*SELECTING, *JUDGING, *FLAGS.values())
+def run_protocol_13_gates(**given: Any) -> None:
+    """Judge incidents against prerequisites and all four gates.
+
+    \b
+      python scripts/run_protocol_13_gates.py
+      python scripts/run_protocol_13_gates.py --incident INC-2026-0042 --require ready
+    """
+    raise SystemExit(cli.judge(**given))
+
+
+@click.command("aggregate_evidence_13", context_settings=cli.SETTINGS)
+@cli.with_options(
+    *SELECTING,
+    click.option(
+        "--output", metavar="FOLDER", help="Where to write; default: beside the evidence."
+    ),
+)
+def aggregate_evidence_13(**given: Any) -> None:
+    """Write gate results, inventory and quality metrics of each incident.
+
+    \b
+      python scripts/aggregate_evidence_13.py --output .artifacts/incidents/
+    """
+    raise SystemExit(cli.aggregated(**given))

@@ -1,0 +1,166 @@
+"""Finds the records to judge: from paths, from the policy's roots, or from where one stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from incident_gates import policy as policies
+from incident_gates.errors import UsageError
+from incident_gates.evidence import history
+from incident_gates.incident import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from incident_gates.policy import Policy
+    from incident_gates.protocol import Protocol
+
+ROOT = ".artifacts/incidents"
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A folder of incidents: ``site`` holds ``.artifacts``, ``base`` is the repository."""
+
+    folder: Path
+    site: Path
+    base: Path
+
+
+def repository(start: Path) -> Path:
+    """The repository that a path is in: the nearest folder with .git, a policy, or evidence."""
+    folder = start if start.is_dir() else start.parent
+    for candidate in (folder, *folder.parents):
+        if (candidate / ".git").exists() or (candidate / policies.NAME).is_file():
+            return candidate
+        if (candidate / ".artifacts").is_dir():
+            return candidate
+    return folder
+
+
+def root_at(folder: Path) -> Root:
+    """A root of evidence with its site and repository."""
+    in_artifacts = folder.parent.name == ".artifacts"
+    site = folder.parent.parent if in_artifacts else folder.parent
+    return Root(folder, site, repository(folder))
+
+
+def read_policy(explicit: str | None, start: Path) -> Policy:
+    """The policy asked for, or the repository's own, or an empty one."""
+    if explicit:
+        path = Path(explicit)
+        if not path.is_file():
+            raise UsageError(f"The policy {explicit} does not exist.")
+        return policies.read(path)
+    for candidate in (start, *start.parents):
+        path = candidate / policies.NAME
+        if path.is_file():
+            return policies.read(path)
+        if (candidate / ".git").exists():
+            break
+    return policies.Policy()
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What to judge: paths (none: the policy's roots), and incident ids (none: all)."""
+
+    paths: Sequence[str] = ()
+    root: str | None = None
+    incidents: Sequence[str] = ()
+
+
+def records(
+    selection: Selection, policy: Policy, protocol: Protocol, cwd: Path
+) -> tuple[list[Record], list[str]]:
+    """The records selected, in the order of their paths, and notices about what was looked at."""
+    found: dict[Path, Record] = {}
+    notices: list[str] = []
+    wanted = {i.casefold() for i in selection.incidents}
+    for root, folder in _places(selection, policy, protocol, cwd):
+        record = Record(folder, site=root.site, base=root.base, protocol=protocol)
+        if not wanted or record.incident_id.casefold() in wanted:
+            found[folder] = record
+    missing = wanted - {r.incident_id.casefold() for r in found.values()}
+    if missing:
+        raise UsageError(f"There is no incident {', '.join(sorted(missing))} here.")
+    for parent in {record.folder.parent for record in found.values()}:
+        said = ignored_notice(root_at(parent))
+        notices += [said] if said else []
+    return list(found.values()), notices
+
+
+def ignored_notice(root: Root) -> str:
+    """A sentence where git ignores the root, so that its evidence never reaches a commit."""
+    ignore = root.base / ".gitignore"
+    if not ignore.is_file() or not history.ignored(root.base, root.folder):
+        return ""
+    return (
+        f"{root.folder.relative_to(root.base).as_posix()} is ignored by git: its evidence will "
+        "reach no commit. Add a line beginning with ! to .gitignore."
+    )
+
+
+def _places(
+    selection: Selection, policy: Policy, protocol: Protocol, cwd: Path
+) -> Iterable[tuple[Root, Path]]:
+    if selection.root:
+        folder = _existing(selection.root, cwd)
+        yield from _incidents(root_at(folder), protocol)
+    elif selection.paths:
+        for path in selection.paths:
+            yield from _at(_existing(path, cwd), policy, protocol)
+    else:
+        yield from _in_repository(repository(cwd), policy, protocol)
+
+
+def _existing(path: str, cwd: Path) -> Path:
+    resolved = (cwd / path).absolute()
+    if not resolved.exists():
+        raise UsageError(f"The path {path} does not exist.")
+    return Path(*resolved.parts)
+
+
+def _in_repository(base: Path, policy: Policy, protocol: Protocol) -> Iterable[tuple[Root, Path]]:
+    for name in policy.data.get("roots", (ROOT,)):
+        folder = base / name
+        if folder.is_dir():
+            root = root_at(folder)
+            yield from _incidents(Root(folder, root.site, base), protocol)
+
+
+def _at(path: Path, policy: Policy, protocol: Protocol) -> Iterable[tuple[Root, Path]]:
+    """What a path means: a file of an incident, an incident, a root, or a repository."""
+    folder = path if path.is_dir() else path.parent
+    if holds_incident(folder, protocol):
+        flat = folder.name == "incidents" and folder.parent.name == ".artifacts"
+        root = root_at(folder if flat else folder.parent)
+        yield root, folder
+        if flat and path.is_dir():
+            yield from ((root, child) for child in _children(folder, protocol))
+    elif any(True for _ in _children(folder, protocol)):
+        yield from _incidents(root_at(folder), protocol)
+    else:
+        yield from _in_repository(folder, policy, protocol)
+
+
+def _incidents(root: Root, protocol: Protocol) -> Iterable[tuple[Root, Path]]:
+    if holds_incident(root.folder, protocol):
+        yield root, root.folder
+    yield from ((root, child) for child in _children(root.folder, protocol))
+
+
+def _children(folder: Path, protocol: Protocol) -> Iterable[Path]:
+    for child in sorted(folder.iterdir()):
+        if child.is_dir() and not child.is_symlink() and holds_incident(child, protocol):
+            yield child
+
+
+def holds_incident(folder: Path, protocol: Protocol) -> bool:
+    """Whether a folder is an incident: it directly holds a file of gates 1 to 4."""
+    try:
+        return any((folder / name).is_file() for name in protocol.phase_artifacts)
+    except OSError:
+        return False

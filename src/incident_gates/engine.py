@@ -1,0 +1,283 @@
+"""Judges one record: which gates are due, what the rules find, what is excused, how it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from incident_gates import causal, excuses, gates
+from incident_gates.chain import Chain
+from incident_gates.evidence.times import show_duration
+from incident_gates.model import (
+    CRITICAL,
+    LEVELS,
+    WARNING,
+    Assurance,
+    Breach,
+    Finding,
+    GateReport,
+    IncidentReport,
+    Status,
+    Verdict,
+)
+from incident_gates.rules import RULES, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from incident_gates.incident import Record
+    from incident_gates.policy import Limits
+    from incident_gates.protocol import Gate
+
+DUE, READY, ALL = "due", "ready", "all"
+REQUIRE = (DUE, READY, ALL)
+READY_GATES = ("prerequisites", "severity", "mitigation")
+INTAKE = "incident-intake-log.md"
+GATES = {
+    "severity": gates.severity,
+    "mitigation": gates.mitigation,
+    "recovery": gates.recovery,
+    "resolution": gates.resolution,
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked: which gates (none: all of them), what must be due, whether warnings fail."""
+
+    require: str = DUE
+    gates: tuple[str, ...] = ()
+    strict: bool = False
+
+
+@dataclass
+class Judgement:
+    """What the rules said about one record: findings by gate, and rules that broke down."""
+
+    found: dict[str, list[Finding]] = field(default_factory=dict)
+    at_once: set[int] = field(default_factory=set)
+    broken: dict[str, str] = field(default_factory=dict)
+
+    def add(self, gate: str, finding: Finding) -> None:
+        """Keeps a finding under its gate; "" for those that belong to none."""
+        self.found.setdefault(gate, []).append(finding)
+
+
+def judge(record: Record, limits: Limits, now: datetime, request: Request) -> IncidentReport:
+    """One record's report, with every place resolved, so that the record can be let go."""
+    chain = Chain(record, limits, now)
+    selected = request.gates or tuple(gate.id for gate in limits.protocol.gates)
+    judgement = Judgement()
+    _run(chain, judgement, selected, after=False)
+    chain.excuses = excuses.apply(chain, judgement.found)
+    _run(chain, judgement, selected, after=True)
+    reports = tuple(
+        _gate_report(chain, gate, judgement, request)
+        for gate in limits.protocol.gates
+        if gate.id in selected
+    )
+    unowned = _ordered(judgement.found.get("", ()))
+    verdict = _verdict(chain, reports, unowned, request)
+    return IncidentReport(
+        record.incident_id,
+        record.path,
+        chain.severity.name if chain.severity else None,
+        _state(chain),
+        chain.phase,
+        chain.as_of.isoformat().replace("+00:00", "Z"),
+        verdict,
+        causal.links(chain),
+        reports,
+        unowned,
+        tuple(f.message for f in unowned if f.rule == "FIL015"),
+        _assurance(chain, verdict),
+    )
+
+
+# --- rules ---------------------------------------------------------------------------------------
+
+
+def _run(chain: Chain, judgement: Judgement, selected: tuple[str, ...], *, after: bool) -> None:
+    for rule in RULES.values():
+        if (rule.criterion == "excused") is after and _applies(chain, rule, selected):
+            _run_one(chain, rule, judgement, selected)
+
+
+def _applies(chain: Chain, rule: Rule, selected: tuple[str, ...]) -> bool:
+    if rule.gate != "record" and rule.gate not in selected:
+        return False
+    if chain.false_positive and rule.gate not in ("record", "severity"):
+        return False
+    if chain.false_positive and rule.gate == "severity" and rule.criterion != "intake":
+        return False
+    return all(chain.record.readable(name) for name in rule.needs)
+
+
+def _run_one(chain: Chain, rule: Rule, judgement: Judgement, selected: tuple[str, ...]) -> None:
+    try:
+        breaches = list(rule.check(chain, chain.limits))
+    except Exception as error:  # noqa: BLE001 - one broken rule must not lose the others' findings
+        judgement.broken[rule.id] = f"{type(error).__name__} in {rule.id}"
+        return
+    for breach in breaches:
+        gate = _gate_of(chain, rule, breach)
+        if gate and gate not in selected:
+            continue
+        if chain.false_positive and rule.id == "FIL001" and breach.place.file != INTAKE:
+            continue
+        finding = _finding(chain, rule, breach)
+        judgement.add(gate, finding)
+
+
+def _gate_of(chain: Chain, rule: Rule, breach: Breach) -> str:
+    """The gate of a finding: its rule's, or the one that reads the file."""
+    if rule.gate != "record":
+        return rule.gate
+    artifact = chain.limits.protocol.artifacts.get(breach.place.file)
+    return artifact.gate if artifact and rule.criterion in ("readable", "consistent") else ""
+
+
+def _finding(chain: Chain, rule: Rule, breach: Breach) -> Finding:
+    return Finding(
+        rule.id,
+        breach.level or rule.level,
+        breach.message,
+        chain.record.locate(breach.place),
+        breach.fix or rule.fix,
+        breach.subject,
+        breach.expected,
+        breach.actual,
+        tuple(name for name in breach.concerned if name),
+    )
+
+
+# --- gates ---------------------------------------------------------------------------------------
+
+
+def _claims(chain: Chain) -> dict[str, bool]:
+    """What the record claims, in order; a later claim makes every earlier one due as well."""
+    resolved = chain.resolution["resolved_at"].time
+    days = chain.limits.threshold("close_within_days")
+    overdue = resolved is not None and (chain.now - resolved.latest).total_seconds() > days * 86400
+    return {
+        "decision_recorded": bool(chain.decisions),
+        "execution_started": chain.executing,
+        "resolved": chain.resolved,
+        "closed": chain.closed or (overdue and not chain.false_positive),
+    }
+
+
+def is_due(chain: Chain, gate: Gate, request: Request) -> bool:
+    """Whether a gate is judged: by what the record claims, or because it was asked for."""
+    if gate.id in request.gates or request.require == ALL:
+        return True
+    if request.require == READY and gate.id in READY_GATES:
+        return True
+    claims = _claims(chain)
+    names = list(claims)
+    if chain.false_positive and gate.id == "severity":
+        return True
+    return any(claims[name] for name in names[names.index(gate.due) :])
+
+
+def _gate_report(chain: Chain, gate: Gate, judgement: Judgement, request: Request) -> GateReport:
+    module = GATES.get(gate.id)
+    blank = (gate.id, gate.number, gate.name)
+    findings = _ordered(judgement.found.get(gate.id, ()))
+    if chain.false_positive and gate.id != "severity" and not findings:
+        return GateReport(*blank, Status.NOT_APPLICABLE, due=False, summary="false positive")
+    due = is_due(chain, gate, request)
+    needs: tuple[Finding, ...] = ()
+    if not due:
+        needs = tuple(f for f in findings if f.fails and not RULES[f.rule].at_once)
+        findings = tuple(f for f in findings if f not in needs)
+    broken = [rule_id for rule_id in judgement.broken if RULES[rule_id].gate in (gate.id, "record")]
+    summary = (
+        gates.prerequisites.summary(chain)
+        if module is None
+        else module.summary(chain, chain.limits)
+    )
+    return GateReport(
+        *blank,
+        _status(findings, due=due, broken=bool(broken), strict=request.strict),
+        due=due,
+        summary=", ".join(judgement.broken[r] for r in broken) or summary,
+        metrics=module.metrics(chain, chain.limits) if module else (),
+        findings=findings,
+        needs=needs,
+    )
+
+
+def _status(findings: Iterable[Finding], *, due: bool, broken: bool, strict: bool) -> Status:
+    found = list(findings)
+    if any(f.fails or (strict and f.level == WARNING and not f.excuse) for f in found):
+        return Status.FAILED
+    if broken:
+        return Status.ERROR
+    if not due:
+        return Status.PENDING
+    waived = any(f.excuse and f.level in (CRITICAL, WARNING) for f in found)
+    return Status.WAIVED if waived else Status.PASSED
+
+
+def _ordered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Worst first, then as the files have them."""
+    return tuple(
+        sorted(
+            findings,
+            key=lambda f: (
+                bool(f.excuse),
+                LEVELS.index(f.level),
+                f.location.file,
+                f.location.line or 0,
+                f.rule,
+                f.subject,
+            ),
+        )
+    )
+
+
+# --- verdict -------------------------------------------------------------------------------------
+
+
+def _verdict(
+    chain: Chain, reports: tuple[GateReport, ...], unowned: tuple[Finding, ...], request: Request
+) -> Verdict:
+    statuses = {report.status for report in reports}
+    warned = request.strict and any(f.level == WARNING and not f.excuse for f in unowned)
+    if Status.ERROR in statuses:
+        return Verdict.ERROR
+    if Status.FAILED in statuses or any(f.fails for f in unowned) or warned:
+        return Verdict.FAILED
+    if chain.false_positive or chain.closed:
+        return Verdict.PASSED
+    asked = {r.status for r in reports if r.id in READY_GATES or request.require != READY}
+    open_end = Status.PENDING in asked or (request.require == DUE and not request.gates)
+    return Verdict.IN_PROGRESS if open_end else Verdict.PASSED
+
+
+def _state(chain: Chain) -> str:
+    """How the record stands, for its headline."""
+    if chain.false_positive:
+        return "false positive"
+    if chain.closed or chain.resolved:
+        return "closed" if chain.closed else "resolved"
+    declared = chain.declared
+    since = f" · declared {show_duration(chain.now - declared.earliest)} ago" if declared else ""
+    return f"in progress · phase {chain.phase} of 4{since}"
+
+
+def _assurance(chain: Chain, verdict: Verdict) -> Assurance:
+    """What the verdict rests on: digests were recomputed; names and clocks are claims."""
+    pinned = [n["file"].text for n in chain.prerequisites["inputs"] if n["sha256"].text]
+    archived = [n for n in chain.record.node("rca-manifest.json")["items"] if n["sha256"].text]
+    checked = []
+    if pinned:
+        checked.append(f"{len(pinned)} inputs match their pinned digests")
+    if archived:
+        checked.append(f"{len(archived)} archived files match their digests")
+    consistent = ("record consistent",) if verdict is Verdict.PASSED else ()
+    return Assurance(
+        consistent, tuple(checked) if verdict is Verdict.PASSED else (), ("identities", "clocks")
+    )

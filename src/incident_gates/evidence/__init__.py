@@ -1,0 +1,1 @@
+"""The only door for untrusted bytes: every file of an incident enters here, or is refused."""

@@ -1,0 +1,44 @@
+"""How much of anything the door lets in; more than this is refused, never truncated."""
+
+from __future__ import annotations
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# Records are written by people; the largest real ones are a few hundred KiB.
+FILE_BYTES: Final = 2 * MIB
+# YAML parsers are slow enough that a megabyte of brackets takes seconds.
+YAML_BYTES: Final = 64 * KIB
+# Front matter is a handful of keys and goes through the same parser.
+FRONT_MATTER_BYTES: Final = 64 * KIB
+# An attachment is hashed, never parsed, so only time limits it.
+ATTACHMENT_BYTES: Final = 64 * MIB
+
+# Far deeper than any schema here, far below the recursion limit of any consumer.
+JSON_DEPTH: Final = 64
+# Policies and front matter nest three or four levels.
+YAML_DEPTH: Final = 16
+# Every 64-bit integer fits; longer ones are slow to convert and lose digits elsewhere.
+INTEGER_DIGITS: Final = 19
+
+# A monitoring package is configuration, not data.
+ZIP_BYTES: Final = 10 * MIB
+# Each member costs an object before anything is known about it.
+ZIP_MEMBERS: Final = 1000
+# Counted while inflating, because announced sizes are claims.
+ZIP_INFLATED: Final = 50 * MIB
+
+# One incident's folder with all its attachments.
+INCIDENT_FILES: Final = 2000
+INCIDENT_BYTES: Final = 64 * MIB
+# Folders below an incident hold attachments; a deeper tree is a mistake or a trap.
+ATTACHMENT_DEPTH: Final = 8
+# Longer than any path a repository holds in practice, shorter than what an OS chokes on.
+PATH_CHARS: Final = 1024
+
+# What a message may repeat of the evidence.
+EXCERPT_CHARS: Final = 200
+# A stated duration or tolerance beyond ten years is a typing error.
+DURATION_DAYS: Final = 3650

@@ -1,0 +1,112 @@
+"""Says in words why a value does not fit its schema; imported only when one does not."""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError
+from jsonschema.validators import extend
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SHOWN = 60
+
+
+@cache
+def _agrees(keyword: str, setting: str) -> Any:
+    """jsonschema-rs's own reading of one ``pattern`` or ``format``, so that both engines agree."""
+    return jsonschema_rs.validator_for({keyword: setting}, validate_formats=True, offline=True)
+
+
+def _delegated(keyword: str) -> Any:
+    def check(_: Any, setting: str, instance: Any, __: Any) -> Iterator[ValidationError]:
+        if isinstance(instance, str) and not _agrees(keyword, setting).is_valid(instance):
+            yield ValidationError(f"does not match {setting}")
+
+    return check
+
+
+_Explainer = extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator, {"pattern": _delegated("pattern"), "format": _delegated("format")}
+)
+
+
+def errors(
+    schema: dict[str, Any], common: dict[str, Any], value: Any
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Each error's pointer and one phrase about it, in the order of the file."""
+    resource = DRAFT202012.create_resource(common)
+    registry: Registry[Any] = Registry().with_resource(common["$id"], resource)
+    explainer = _Explainer(schema, registry=registry, format_checker=FormatChecker(formats=()))
+    found = sorted(explainer.iter_errors(value), key=lambda e: [str(p) for p in e.absolute_path])
+    for error in found:
+        deepest = _deepest(error)
+        yield tuple(deepest.absolute_path), _phrase(deepest)
+
+
+def _deepest(error: ValidationError) -> ValidationError:
+    """Inside a choice between shapes, the error in the branch that the value meant to take."""
+    while error.context:
+        inside = [e for e in error.context if len(e.absolute_path) > len(error.absolute_path)]
+        if not inside:
+            return error
+        error = max(inside, key=lambda e: len(e.absolute_path))
+    return error
+
+
+def _phrase(error: ValidationError) -> str:
+    shown = json.dumps(error.instance, ensure_ascii=False)
+    shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
+    parent: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
+    said = _PHRASES.get(str(error.validator))
+    if said:
+        return str(said(error, shown))
+    expected = parent.get("title") or parent.get("description", "")
+    return f"{shown} is not {_article(expected)}" if expected else f"{shown}: {error.message}"
+
+
+def _article(expected: str) -> str:
+    first = expected.split(". ", maxsplit=1)[0].rstrip(".")
+    return f"what is expected here: {first}"
+
+
+def _choice(error: ValidationError, shown: str) -> str:
+    parent: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
+    expected = parent.get("description") or parent.get("title") or "any of the shapes allowed"
+    return f"{shown} is not {_article(str(expected))}"
+
+
+def _unknown_key(error: ValidationError) -> str:
+    """Names the key that a closed object does not know, and the nearest one that it does."""
+    parent: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
+    known = list(parent.get("properties", ()))
+    unknown = [k for k in error.instance if k not in known and not k.startswith("x-")]
+    close = get_close_matches(unknown[0], known, n=1) if unknown else []
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return f"unknown key {', '.join(unknown)}{hint}"
+
+
+_TYPES = {"object": "an object", "array": "a list", "string": "a text", "integer": "a whole number"}
+
+_PHRASES: dict[str, Any] = {
+    "required": lambda e, _: e.message.replace("is a required property", "is missing"),
+    "enum": lambda e, shown: f"{shown} is none of {', '.join(map(str, e.validator_value))}",
+    "type": lambda e, shown: (
+        f"{shown} is not {_TYPES.get(str(e.validator_value), f'a {e.validator_value}')}"
+    ),
+    "anyOf": _choice,
+    "oneOf": _choice,
+    "additionalProperties": lambda e, _: _unknown_key(e),
+    "minLength": lambda *_: "is empty",
+    "maxLength": lambda e, _: f"is longer than {e.validator_value} characters",
+    "maxItems": lambda e, _: f"holds more than {e.validator_value} entries",
+    "minimum": lambda e, shown: f"{shown} is below {e.validator_value}",
+    "maximum": lambda e, shown: f"{shown} is above {e.validator_value}",
+}

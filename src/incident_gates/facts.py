@@ -1,0 +1,572 @@
+"""What a record says: each statement of its files as plain data that knows where it stands."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+from incident_gates.evidence import times
+from incident_gates.evidence.markdown import Line, Table, fields
+from incident_gates.incident import NOT_AVAILABLE, Node, is_placeholder
+from incident_gates.model import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import timedelta
+
+    from incident_gates.evidence.markdown import Markdown, Row, Section
+    from incident_gates.evidence.times import Time
+    from incident_gates.incident import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Someone named in the record, in a role."""
+
+    name: str
+    role: str
+    place: Place
+
+
+def person(node: Node) -> Person | None:
+    """The person that a node names, or None where it names nobody."""
+    name = node["name"].text
+    return Person(name, node["role"].text, node.place) if name else None
+
+
+# --- Markdown logs -------------------------------------------------------------------------------
+
+COLUMNS: Mapping[str, frozenset[str]] = {
+    "time": frozenset({"time", "time (utc)", "utc", "when", "timestamp", "at"}),
+    "source": frozenset({"source", "origin", "from system"}),
+    "text": frozenset({"event", "signal", "alert", "message", "description", "update", "what"}),
+    "channel": frozenset({"channel", "via", "medium"}),
+    "audience": frozenset({"audience", "stakeholders", "to", "recipients"}),
+    "sender": frozenset({"sender", "from", "by", "author"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """One entry of a Markdown log: its time, its columns, its line."""
+
+    time: Time | None
+    columns: Mapping[str, str]
+    place: Place
+
+    def column(self, name: str) -> str:
+        """A column's text, or "" where it is absent, not available, or a placeholder."""
+        text = self.columns.get(name, "")
+        return "" if text.startswith(NOT_AVAILABLE) or is_placeholder(text) else text
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A line that looks like an entry and cannot be read."""
+
+    place: Place
+    why: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A Markdown log as read; ``stepped_back`` are entries earlier than the one before."""
+
+    entries: tuple[LogEntry, ...]
+    unreadable: tuple[Unreadable, ...]
+    stepped_back: tuple[LogEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """A candidate before its time is read: the text that leads with a time, and the columns."""
+
+    stamp: str
+    columns: Mapping[str, str]
+    line: int
+    heading: str
+
+
+def read_log(
+    name: str, parsed: Markdown | None, sections: Iterable[Section], parts: tuple[str, ...]
+) -> Log:
+    """Reads the entries of a log; ``parts`` name the pieces of a one-line entry after its time."""
+    if parsed is None:
+        return Log((), (), ())
+    raws: list[_Raw] = []
+    bad: list[Unreadable] = []
+    for section in sections:
+        found = list(_candidates(name, section, parts))
+        raws += [item for item in found if isinstance(item, _Raw)]
+        bad += [item for item in found if isinstance(item, Unreadable)]
+    clock = times.Clock(_date(parsed))
+    entries, unread = _timed(name, raws, clock)
+    if clock.stepped_back and _descending(entries):
+        clock = times.Clock(_date(parsed))
+        entries, unread = _timed(name, raws[::-1], clock)
+    dated = [entry for entry in entries if entry.time]
+    back = tuple(dated[index] for index in clock.stepped_back)
+    return Log(tuple(entries), (*bad, *unread), back)
+
+
+def _date(parsed: Markdown) -> date | None:
+    try:
+        return date.fromisoformat(str(parsed.front.get("date", "")))
+    except ValueError:
+        return None
+
+
+def _descending(entries: list[LogEntry]) -> bool:
+    starts = [e.time.earliest.time() for e in entries if e.time]
+    return len(starts) > 2 and all(b <= a for a, b in zip(starts, starts[1:], strict=False))  # noqa: PLR2004
+
+
+def _timed(
+    name: str, raws: list[_Raw], clock: times.Clock
+) -> tuple[list[LogEntry], list[Unreadable]]:
+    entries: list[LogEntry] = []
+    unread: list[Unreadable] = []
+    for raw in raws:
+        place = Place(name, line=raw.line)
+        clock.heading(raw.heading)
+        read = None if raw.stamp.startswith(NOT_AVAILABLE) else clock.read(raw.stamp)
+        if read or raw.stamp.startswith(NOT_AVAILABLE):
+            entries.append(LogEntry(read[0] if read else None, raw.columns, place))
+        else:
+            why = clock.problem or times.why_not(raw.stamp)
+            unread.append(Unreadable(place, why, raw.stamp))
+    return entries, unread
+
+
+def _candidates(name: str, section: Section, parts: tuple[str, ...]) -> Iterator[_Raw | Unreadable]:
+    stated = fields(section)
+    if "channel" in stated and COLUMNS["audience"] & stated.keys():
+        yield _block(section, stated)
+        return
+    for block in section.blocks:
+        if isinstance(block, Table):
+            yield from _rows(name, section, block)
+        elif block.depth <= 1:
+            yield from _line(name, section, block, parts)
+
+
+def _block(section: Section, stated: Mapping[str, tuple[str, int]]) -> _Raw:
+    """The protocol's own form of a notice: a list of ``Channel:`` and ``Stakeholders:``."""
+    columns = {
+        column: stated[key][0]
+        for column, names in COLUMNS.items()
+        for key in stated
+        if key in names
+    }
+    line = min(line for _, line in stated.values())
+    return _Raw(columns.pop("time", "N/A: no time stated"), columns, line, section.title)
+
+
+def _rows(name: str, section: Section, table: Table) -> Iterator[_Raw | Unreadable]:
+    heads = [cell.strip().casefold() for cell in table.header]
+    known = {
+        column: index
+        for column, names in COLUMNS.items()
+        for index, head in enumerate(heads)
+        if head in names
+    }
+    if "time" not in known:
+        place = Place(name, line=table.line)
+        yield Unreadable(place, "the table has no Time column", " | ".join(table.header))
+        return
+    for row in table.rows:
+        columns = {c: _cell(row, i) for c, i in known.items() if c != "time"}
+        yield _Raw(_cell(row, known["time"]), columns, row.line, section.title)
+
+
+def _cell(row: Row, index: int) -> str:
+    return row.cells[index].strip() if index < len(row.cells) else ""
+
+
+_KEYED = re.compile(r"[A-Za-z][\w /-]{0,40}:\s")
+
+
+def _line(
+    name: str, section: Section, line: Line, parts: tuple[str, ...]
+) -> Iterator[_Raw | Unreadable]:
+    if times.looks_like_time(line.text):
+        clock = times.Clock(date(2000, 1, 1))
+        read = clock.read(line.text)
+        rest = read[1] if read else ""
+        pieces = re.split(r"\s+[-–—|]\s+", rest, maxsplit=len(parts) - 1)
+        columns = dict(zip(parts, pieces, strict=False))
+        yield _Raw(line.text, columns, line.line, section.title)
+    elif line.depth == 1 and not _KEYED.match(line.text):
+        place = Place(name, line=line.line)
+        yield Unreadable(place, "the entry does not begin with a time", line.text)
+
+
+# --- Gate 1 --------------------------------------------------------------------------------------
+
+VALIDITY = ("validity", "verdict", "validation", "alert validity")
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """Who judged the signals to be a real incident or a false positive, and when."""
+
+    verdict: str
+    by: str
+    role: str
+    time: Time | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One notice: who was told what, where, when, by whom."""
+
+    time: Time | None
+    channel: str
+    audiences: frozenset[str]
+    message: str
+    sender: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Assessor:
+    """One responder's own verdict."""
+
+    name: str
+    role: str
+    severity: str
+    time: Time | None
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """One judgement of severity, with what each assessor said."""
+
+    node: Node
+    severity: str
+    assessors: tuple[Assessor, ...]
+
+
+def intake(record: Record) -> tuple[Log, Validity | None]:
+    """The signals, and whether they were judged real."""
+    name = "incident-intake-log.md"
+    parsed = record.markdown(name)
+    if parsed is None:
+        return Log((), (), ()), None
+    sections = [s for s in parsed.sections if s.title.casefold().strip(": ") not in VALIDITY]
+    log = read_log(name, parsed, sections, ("source", "text"))
+    section = parsed.find(*VALIDITY)
+    return log, _validity(name, parsed, section) if section else None
+
+
+_WHO = re.compile(r"(?P<name>[^()]*)(?:\((?P<role>[^()]*)\))?")
+
+
+def _validity(name: str, parsed: Markdown, section: Section) -> Validity:
+    stated = fields(section)
+    text = {key: "" if is_placeholder(value) else value for key, (value, _) in stated.items()}
+    who = _WHO.match(text.get("by", ""))
+    clock = times.Clock(_date(parsed))
+    clock.heading(section.title)
+    read = clock.read(text.get("time", ""))
+    verdict = text.get("verdict", "").casefold().replace("_", " ")
+    line = stated.get("verdict", ("", section.line))[1]
+    return Validity(
+        verdict,
+        who["name"].strip() if who else "",
+        slug(who["role"] or "") if who else "",
+        read[0] if read else None,
+        Place(name, line=line),
+    )
+
+
+def slug(text: str) -> str:
+    """A role or audience as an identifier: ``SRE On-call`` is ``sre_on_call``."""
+    return re.sub(r"[^a-z0-9]+", "_", text.casefold()).strip("_")
+
+
+def notices(record: Record) -> tuple[tuple[Notice, ...], Log]:
+    """Every notice of the communication log."""
+    name = "communication-log.md"
+    parsed = record.markdown(name)
+    sections = parsed.sections if parsed else ()
+    log = read_log(name, parsed, sections, ("channel", "audience", "text", "sender"))
+    return tuple(_notice(entry) for entry in log.entries), log
+
+
+def _notice(entry: LogEntry) -> Notice:
+    channel = entry.column("channel")
+    told = {slug(part) for part in re.split(r"[,;&]|\band\b", entry.column("audience"))}
+    # A status page speaks to customers; nobody inside is paged by it.
+    on_status_page = "status page" in channel.casefold() or "statuspage" in channel.casefold()
+    audiences = {"customers"} if on_status_page else told - {""}
+    message, sender = entry.column("text"), entry.column("sender")
+    return Notice(entry.time, channel, frozenset(audiences), message, sender, entry.place)
+
+
+def classifications(record: Record) -> tuple[Classification, ...]:
+    """Every classification, in the order of the file."""
+    return tuple(
+        Classification(
+            node,
+            node["severity"].text,
+            tuple(
+                Assessor(
+                    a["name"].text, a["role"].text, a["severity"].text, a["assessed_at"].time, a
+                )
+                for a in node["assessors"]
+                if a["name"].text
+            ),
+        )
+        for node in record.node("severity-assessment.json")["classifications"]
+    )
+
+
+# --- Gate 2 --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of the plan; ``sha256`` is of its section as written."""
+
+    id: str
+    title: str
+    strategy: str
+    stated: Mapping[str, tuple[str, int]]
+    sha256: str
+    place: Place
+
+    def field(self, *names: str) -> str:
+        """A ``Key: value`` line of the option, or ""."""
+        values = (self.stated[name][0] for name in names if name in self.stated)
+        return next((v for v in values if not is_placeholder(v)), "")
+
+    @property
+    def expected(self) -> timedelta | None:
+        """How long it is expected to take."""
+        return times.human_duration(self.field("expected duration", "duration"))
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The option proposed, and why."""
+
+    option: str
+    why: str
+    place: Place
+
+
+OPTION = re.compile(r"option\s+(?P<id>[A-Za-z0-9][\w.-]*)\s*[:–—-]?\s*(?P<title>.*)", re.IGNORECASE)
+
+
+def options(parsed: Markdown | None, name: str = "mitigation-plan.md") -> tuple[Option, ...]:
+    """Every option of a plan: a section whose heading reads ``Option <id>: <title>``."""
+    found = []
+    for section in parsed.sections if parsed else ():
+        heading = OPTION.match(section.title)
+        if parsed and heading:
+            stated = fields(section)
+            strategy = slug(stated.get("strategy", ("", 0))[0])
+            place = Place(name, line=section.line)
+            sha = section_digest(parsed, section)
+            title = heading["title"].strip()
+            found.append(Option(heading["id"], title, strategy, stated, sha, place))
+    return tuple(found)
+
+
+def section_digest(parsed: Markdown, section: Section) -> str:
+    """The digest of a section as written: LF line ends, no trailing blank lines, one final LF."""
+    return hashlib.sha256(parsed.raw(section).encode()).hexdigest()
+
+
+def kept_digests(record: Record, option_id: str) -> set[str]:
+    """The digests of an option in every earlier plan that was kept: as a copy, or in git."""
+    return {
+        option.sha256
+        for plan in record.kept_plans()
+        for option in options(plan)
+        if option.id == option_id
+    }
+
+
+def proposal(record: Record) -> Proposal | None:
+    """What the plan proposes."""
+    name = "mitigation-plan.md"
+    parsed = record.markdown(name)
+    section = parsed.find("proposal", "proposed option", "recommendation") if parsed else None
+    if section is None:
+        return None
+    stated = fields(section)
+
+    def said(*keys: str) -> str:
+        values = (stated[k][0] for k in keys if k in stated)
+        return next((v for v in values if not is_placeholder(v)), "")
+
+    option = re.sub(r"^option\s+", "", said("option", "proposed", "proposal"), flags=re.IGNORECASE)
+    option = option.split(":")[0].split()[0] if option.split() else ""
+    why = said("why", "because", "reason", "rationale")
+    return Proposal(option, why, Place(name, line=section.line))
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """One person's word on one decision."""
+
+    verdict: str
+    name: str
+    role: str
+    time: Time | None
+    sha256: str
+    standing: str
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decision for an option, and what each approver said."""
+
+    id: str
+    option: str
+    services: tuple[str, ...]
+    time: Time | None
+    supersedes: str
+    approvals: tuple[Approval, ...]
+    node: Node
+
+
+def decisions(record: Record) -> tuple[Decision, ...]:
+    """Every decision, in the order of the file."""
+    return tuple(
+        Decision(
+            node["id"].text,
+            node["option"].text,
+            node["services"].texts,
+            node["decided_at"].time,
+            node["supersedes"].text,
+            tuple(_approval(a) for a in node["approvals"]),
+            node,
+        )
+        for node in record.node("decision-log.json")["decisions"]
+    )
+
+
+def _approval(node: Node) -> Approval:
+    who = node["by"]
+    return Approval(
+        node["verdict"].text,
+        who["name"].text,
+        who["role"].text,
+        node["approved_at"].time,
+        node["option_sha256"].text,
+        node["standing"].text,
+        node,
+    )
+
+
+# --- Gate 3 --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One thing that was run."""
+
+    id: str
+    decision: str
+    services: tuple[str, ...]
+    purpose: str
+    operator: str
+    started: Time | None
+    completed: Time | None
+    propagated: Time | None
+    outcome: str
+    superseded_by: str
+    emergency: Node
+    node: Node
+
+
+def executions(record: Record) -> tuple[Execution, ...]:
+    """Every execution, in the order of the file."""
+    return tuple(
+        Execution(
+            node["id"].text,
+            node["decision"].text,
+            node["services"].texts,
+            node["purpose"].text or "mitigation",
+            node["operator"]["name"].text,
+            node["started_at"].time,
+            node["completed_at"].time,
+            node["propagation_verified_at"].time,
+            node["outcome"].text,
+            node["superseded_by"].text,
+            node["emergency"],
+            node,
+        )
+        for node in record.node("mitigation-execution-report.json")["executions"]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One run of a check."""
+
+    result: str
+    time: Time | None
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One recovery check with its runs; the latest counts."""
+
+    id: str
+    service: str
+    kind: str
+    critical: bool
+    results: tuple[Result, ...]
+    node: Node
+
+    @property
+    def latest(self) -> Result | None:
+        """The run that counts: the latest by time, else the last of the file."""
+        timed = [r for r in self.results if r.time]
+        if len(timed) < len(self.results) or not timed:
+            return self.results[-1] if self.results else None
+        return max(timed, key=lambda r: r.time.latest)  # type: ignore[union-attr]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the latest run passed."""
+        return self.latest is not None and self.latest.result == "passed"
+
+
+def checks(record: Record) -> tuple[Check, ...]:
+    """Every recovery check, in the order of the file."""
+    return tuple(
+        Check(
+            node["id"].text,
+            node["service"].text,
+            node["kind"].text,
+            node["critical"].flag is not False,
+            tuple(Result(r["result"].text, r["checked_at"].time, r) for r in node["results"]),
+            node,
+        )
+        for node in record.node("recovery-validation.json")["checks"]
+    )
+
+
+def planned_checks(record: Record) -> tuple[Node, ...]:
+    """The checks that the readiness checklist planned for recovery."""
+    return tuple(record.node("rollback-readiness-checklist.json")["recovery_checks"])
+
+
+def timeline(record: Record) -> Log:
+    """The events of the timeline."""
+    name = "incident-timeline.md"
+    parsed = record.markdown(name)
+    return read_log(name, parsed, parsed.sections if parsed else (), ("text",))

@@ -1,0 +1,463 @@
+"""Gate 1: severity agreed, stakeholders notified, intake log complete."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from incident_gates.evidence.times import Order, elapsed, order, show_duration
+from incident_gates.model import Metric
+from incident_gates.rules import (
+    CRITICAL,
+    DO_NOT_CHANGE,
+    WARNING,
+    Breach,
+    Place,
+    gap,
+    missing,
+    rule,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from incident_gates.chain import Chain, Consensus
+    from incident_gates.evidence.times import Time
+    from incident_gates.facts import Notice
+    from incident_gates.policy import Limits
+    from incident_gates.protocol import Severity
+
+INTAKE, ASSESSMENT, NOTICES = (
+    "incident-intake-log.md",
+    "severity-assessment.json",
+    "communication-log.md",
+)
+VERDICTS = ("real incident", "false positive")
+
+
+@rule(
+    "SEV001",
+    gate="severity",
+    criterion="intake",
+    level=CRITICAL,
+    says="The intake log holds no complete signal",
+    why="The signal is the beginning of the record: everything else answers it.",
+    fix="Write each signal with its time, its source and what it said.",
+    needs=(INTAKE,),
+)
+def intake_holds_signals(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """At least one signal, and each with time, source and text."""
+    log, _ = chain.intake
+    if not log.entries and not log.unreadable:
+        yield Breach(Place(INTAKE, line=1), "no signal is recorded")
+    for entry in log.entries:
+        absent = [name for name in ("source", "text") if not entry.column(name)]
+        absent += [] if entry.time else ["time"]
+        if absent:
+            said = f"the signal lacks its {' and '.join(absent)}"
+            yield Breach(entry.place, said, subject=f"line {entry.place.line}")
+
+
+@rule(
+    "SEV002",
+    gate="severity",
+    criterion="intake",
+    level=CRITICAL,
+    says="Nobody has judged whether the alert is real",
+    why="The protocol pauses until a named person says: real incident or false positive.",
+    fix="Add a Validity section: `- Verdict: real incident`, `- By: name (role)`, `- Time: 02:12 UTC`.",
+    needs=(INTAKE,),
+)
+def alert_validity_is_decided(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """A named person judged the signals, at a time."""
+    _, validity = chain.intake
+    if validity is None:
+        yield Breach(Place(INTAKE, line=1), "there is no verdict on the signals")
+        return
+    absent = [] if validity.verdict in VERDICTS else ["a verdict (real incident or false positive)"]
+    absent += [] if validity.by else ["the name of who judged it"]
+    absent += [] if validity.time else ["the time"]
+    if absent:
+        yield Breach(validity.place, f"the verdict lacks {', '.join(absent)}")
+
+
+@rule(
+    "SEV003",
+    gate="severity",
+    criterion="intake",
+    level=CRITICAL,
+    says="A false positive stands beside an execution or customer impact",
+    why="Something was run, or customers were hurt: then it was an incident.",
+    fix="Judge it a real incident, and complete the record.",
+    at_once=True,
+)
+def false_positive_is_one(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """Nothing was executed and no customer was affected by a false positive."""
+    _, validity = chain.intake
+    if validity is None or validity.verdict != "false positive":
+        return
+    seen = [f"{e.id} was executed  {e.node.document.name}" for e in chain.executions]
+    seen += [
+        f"customer impact is recorded  {ASSESSMENT}"
+        for c in chain.consensus
+        if c.classification.node["customer_impact"].text
+    ]
+    if chain.severity_file["impact_started_at"].time:
+        seen.append(f"impact_started_at is recorded  {ASSESSMENT}")
+    if seen:
+        yield Breach(validity.place, "the record says false positive", "no impact", tuple(seen))
+
+
+@rule(
+    "SEV004",
+    gate="severity",
+    criterion="consensus",
+    level=CRITICAL,
+    says="Severity is not agreed upon",
+    why="Consensus is what the assessors themselves said, never a flag.",
+    fix="Let the missing assessors record their own verdict; if they differ, assess again together.",
+    needs=(ASSESSMENT,),
+)
+def severity_is_agreed(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """Each classification has enough assessors, and all of them say the same."""
+    if not chain.consensus:
+        yield Breach(chain.severity_file["classifications"].place, "nothing is classified yet")
+    for consensus in chain.consensus:
+        node, severity = consensus.classification.node, consensus.severity
+        if severity is None:
+            continue
+        if consensus.dissent:
+            words = tuple(f"{a.name}  {a.severity or 'no verdict'}" for a in consensus.dissent)
+            expected = f"{severity.name} from every assessor"
+            yield Breach(node.place, "the assessors disagree", expected, words, severity.name)
+        elif len(consensus.agreeing) < severity.assessors:
+            said = f"{len(consensus.agreeing)} of {severity.assessors} assessors of {severity.name}"
+            yield Breach(node["assessors"].place, said, subject=severity.name)
+        for assessor in consensus.agreeing:
+            yield from missing(assessor.node, "assessed_at", subject=assessor.name)
+
+
+@rule(
+    "SEV005",
+    gate="severity",
+    criterion="consensus",
+    level=CRITICAL,
+    says="The incident commander is not among those who agree",
+    why="Who leads the response must own its severity.",
+    fix="Let the commander record a verdict, or record in prerequisites.json who held command.",
+    needs=(ASSESSMENT,),
+)
+def commander_agrees(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """The commander at that time is one of the assessors who agree."""
+    for consensus in chain.consensus:
+        if consensus.severity and not consensus.commander and consensus.classification.assessors:
+            latest = consensus.classification.assessors[-1].time
+            holder = chain.commander_at(latest) or "nobody is recorded as commander"
+            assessors = tuple(a.name for a in consensus.classification.assessors)
+            yield Breach(
+                consensus.classification.node["assessors"].place,
+                f"the commander has not assessed {consensus.severity.name}",
+                f"a verdict of the commander ({holder})",
+                assessors,
+                consensus.severity.name,
+            )
+
+
+@rule(
+    "SEV006",
+    gate="severity",
+    criterion="consensus",
+    level=CRITICAL,
+    says="A classification does not say what it rests on",
+    why="Severity follows from SLO breaches, customer impact and blast radius.",
+    fix="Write the breached objective and what was observed, the customer impact, and the rationale.",
+    needs=(ASSESSMENT,),
+)
+def classification_has_grounds(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """Each classification has rationale, SLO breaches and customer impact, in a known severity."""
+    for consensus in chain.consensus:
+        node = consensus.classification.node
+        subject = node["severity"].text
+        if consensus.severity is None:
+            known = ", ".join(chain.limits.protocol.severities)
+            said = f'"{subject}" is no severity that this protocol or the policy knows'
+            yield Breach(node["severity"].place, said, known, subject=subject)
+        yield from missing(node, "rationale", "customer_impact", subject=subject)
+        breaches = list(node["slo_breaches"])
+        if not breaches:
+            yield from missing(node, "slo_breaches", subject=subject)
+        for breach in breaches:
+            yield from missing(breach, "objective", "observed", subject=subject)
+
+
+@rule(
+    "SEV007",
+    gate="severity",
+    criterion="consensus",
+    level=CRITICAL,
+    says="The blast radius is not assessed",
+    why="Nobody may roll back without confirming the affected scope.",
+    fix="Name the affected services and the scope, who assessed it and when.",
+    needs=(ASSESSMENT,),
+)
+def blast_radius_is_assessed(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """Each classification has a blast radius: services, scope, when and by whom."""
+    for consensus in chain.consensus:
+        node = consensus.classification.node
+        radius, subject = node["blast_radius"], node["severity"].text
+        if not radius:
+            yield Breach(node.place, f"{subject}: no blast_radius", subject=subject)
+            continue
+        yield from missing(radius, "services", "scope", "assessed_at", subject=subject)
+        if not radius["assessed_by"]["name"].text:
+            yield Breach(radius.place, f"{subject}: assessed_by is missing", subject=subject)
+
+
+@rule(
+    "SEV008",
+    gate="severity",
+    criterion="consensus",
+    level=CRITICAL,
+    says="A time that starts a clock is missing",
+    why="Without detection and declaration nobody can tell whether notices were in time.",
+    fix="Record the time with its precision and source, or `N/A: ` and why it is not known.",
+    needs=(ASSESSMENT,),
+)
+def clocks_have_a_start(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """Impact, detection and declaration have times."""
+    names = ("impact_started_at", "detected_at", "declared_at")
+    yield from missing(chain.severity_file, *names)
+
+
+@rule(
+    "SEV009",
+    gate="severity",
+    criterion="consensus",
+    level=WARNING,
+    says="The order of impact, detection and declaration is unusual",
+    why="Real incidents are not strictly ordered, but an unusual order deserves a second look.",
+    fix=f"{DO_NOT_CHANGE} if they are true; say in the report why the order is unusual.",
+    needs=(ASSESSMENT,),
+)
+def beginning_is_in_order(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """Impact, then detection, then declaration."""
+    names = ("impact_started_at", "detected_at", "declared_at")
+    for earlier, later in zip(names, names[1:], strict=False):
+        first, then = chain.severity_file[earlier].time, chain.severity_file[later].time
+        if first and then and order(first, then) is Order.CONTRADICTED:
+            said = f"{later} ({then.clock}) is {gap(then, first)} before {earlier} ({first.clock})"
+            yield Breach(chain.severity_file[later].place, said, subject=later)
+
+
+# --- notices -------------------------------------------------------------------------------------
+
+
+@rule(
+    "SEV010",
+    gate="severity",
+    criterion="notified",
+    level=CRITICAL,
+    says="A required audience was not notified",
+    why="Who must act or answer must know.",
+    fix="Notify them now and record the notice, with the time at which it was sent.",
+    needs=(NOTICES,),
+)
+def every_audience_is_notified(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """Each audience of the severity got a notice, after detection."""
+    for clock in _clocks(chain, limits):
+        for audience in clock.audiences:
+            if clock.first_notice(audience) is None:
+                said = f"{audience} was not notified of {clock.severity.name}"
+                expected = f"a notice within {clock.minutes:g} min of {clock.shown}"
+                yield Breach(Place(NOTICES, line=1), said, expected, subject=audience)
+
+
+@rule(
+    "SEV011",
+    gate="severity",
+    criterion="notified",
+    level=CRITICAL,
+    says="A required audience was notified late",
+    why="Late notice costs the people outside the room their chance to act.",
+    fix=f"{DO_NOT_CHANGE}. If an earlier notice was sent, record it with its source; if not, "
+    "record a deviation.",
+    needs=(NOTICES,),
+)
+def notices_are_in_time(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """The first notice to each audience is within the SLA of the clock's start."""
+    for clock in _clocks(chain, limits):
+        for audience in clock.audiences:
+            notice = clock.first_notice(audience)
+            if notice is None or notice.time is None or clock.start is None:
+                continue
+            least, most = elapsed(clock.start, notice.time)
+            if most.total_seconds() <= clock.minutes * 60:
+                continue
+            provable = least.total_seconds() > clock.minutes * 60
+            fine = notice.time.fine and clock.start.fine
+            took = gap(clock.start, notice.time)
+            said = f"{audience} was notified {took} after {clock.shown}"
+            yield Breach(
+                notice.place,
+                said if provable else f"{said}, which may be late: the minute is all that is known",
+                f"at most {clock.minutes:g} min",
+                subject=audience,
+                concerned=(notice.sender,),
+                level=CRITICAL if provable or not fine else WARNING,
+            )
+
+
+@rule(
+    "SEV012",
+    gate="severity",
+    criterion="notified",
+    level=WARNING,
+    says="A notice was sent before the incident was detected",
+    why="Such a notice cannot be about this incident, and does not count.",
+    fix="Check its date and zone; if it is true, leave it.",
+    needs=(NOTICES,),
+)
+def notices_follow_detection(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """No notice is earlier than detection."""
+    for notice in chain.notices:
+        if _too_early(notice, chain.detected):
+            clock = notice.time.clock if notice.time else ""
+            said = f"the notice of {clock} is from before the detection"
+            yield Breach(notice.place, said, subject=f"line {notice.place.line}")
+
+
+@rule(
+    "SEV013",
+    gate="severity",
+    criterion="notified",
+    level=CRITICAL,
+    says="A notice is incomplete",
+    why="A notice proves something only if it says who told whom what, where and when.",
+    fix="Complete the entry: time, channel, audience, message, sender.",
+    needs=(NOTICES,),
+)
+def notices_are_complete(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """Each notice has time, channel, audience, message and sender."""
+    for notice in chain.notices:
+        parts = {
+            "time": notice.time,
+            "channel": notice.channel,
+            "audience": notice.audiences,
+            "message": notice.message,
+            "sender": notice.sender,
+        }
+        absent = [name for name, value in parts.items() if not value]
+        if absent:
+            said = f"the notice lacks its {', '.join(absent)}"
+            yield Breach(notice.place, said, subject=f"line {notice.place.line}")
+
+
+@rule(
+    "SEV014",
+    gate="severity",
+    criterion="notified",
+    level=WARNING,
+    says="Stakeholders waited long for an update",
+    why="Silence makes people act on their own.",
+    fix="Send updates at the agreed cadence, even if only to say that there is no news.",
+    needs=(NOTICES,),
+)
+def updates_keep_the_cadence(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """No gap between notices, until resolution, is longer than the cadence."""
+    severity = chain.severity
+    minutes = limits.update_minutes(severity) if severity else None
+    sent = sorted((n for n in chain.notices if n.time), key=lambda n: n.time.earliest)  # type: ignore[union-attr]
+    end = chain.resolution["resolved_at"].time
+    if minutes is None or not sent:
+        return
+    moments = [(n.time, n.place) for n in sent if n.time]
+    if end:
+        moments = [m for m in moments if order(m[0], end) is not Order.CONTRADICTED]
+        moments.append((end, moments[-1][1] if moments else sent[0].place))
+    for (one, place), (other, _) in zip(moments, moments[1:], strict=False):
+        least, _ = elapsed(one, other)
+        if least.total_seconds() > minutes * 60:
+            said = f"no update for {show_duration(least)} after {one.clock}"
+            yield Breach(place, said, f"every {minutes:g} min", subject=one.clock)
+
+
+class _Clock:
+    """The clock that a classification starts: who must be told, from when, how fast."""
+
+    def __init__(
+        self, chain: Chain, severity: Severity, start: Time | None, audiences: tuple[str, ...]
+    ) -> None:
+        self.chain = chain
+        self.severity = severity
+        self.start = start
+        self.audiences = audiences
+        self.minutes = chain.limits.threshold("notification_minutes", severity.name)
+        self.shown = f"{start.clock} UTC" if start else "the declaration"
+
+    def first_notice(self, audience: str) -> Notice | None:
+        """The first notice to an audience that counts: after detection, and after an upgrade."""
+        since = self.chain.detected if self.start is self.chain.declared else self.start
+        told = [
+            n
+            for n in self.chain.notices
+            if audience in n.audiences and n.time and not _too_early(n, since)
+        ]
+        return min(told, key=lambda n: n.time.earliest if n.time else self.chain.now, default=None)
+
+
+def _too_early(notice: Notice, since: Time | None) -> bool:
+    if notice.time is None or since is None:
+        return False
+    return order(since, notice.time) is Order.CONTRADICTED
+
+
+def _clocks(chain: Chain, limits: Limits) -> Iterator[_Clock]:
+    """One clock for the declaration, and one for each upgrade; a downgrade starts none."""
+    worst: Severity | None = None
+    for consensus in chain.consensus:
+        severity = consensus.severity
+        if severity is None or (worst and severity.rank >= worst.rank):
+            continue
+        start = _reclassified(consensus) if worst else chain.declared
+        yield _Clock(chain, severity, start, limits.audiences(severity))
+        worst = severity
+
+
+def _reclassified(consensus: Consensus) -> Time | None:
+    times = [a.time for a in consensus.classification.assessors if a.time]
+    return consensus.agreed or min(times, key=lambda t: t.earliest, default=None)
+
+
+def slowest_notice(chain: Chain, limits: Limits) -> float | None:
+    """The slowest first notice, in minutes."""
+    waits = [
+        elapsed(clock.start, notice.time)[0].total_seconds() / 60
+        for clock in _clocks(chain, limits)
+        for notice in map(clock.first_notice, clock.audiences)
+        if notice and notice.time and clock.start
+    ]
+    return round(max(waits), 2) if waits else None
+
+
+def metrics(chain: Chain, limits: Limits) -> tuple[Metric, ...]:
+    """The slowest first notice, against its SLA."""
+    name = chain.worst_severity.name if chain.worst_severity else ""
+    sla = limits.threshold("notification_minutes", name)
+    return (Metric("slowest_notice", slowest_notice(chain, limits), sla, "minutes", "<="),)
+
+
+def summary(chain: Chain, limits: Limits) -> str:
+    """What the gate measured, in one line."""
+    if chain.false_positive:
+        return "false positive"
+    last = chain.consensus[-1] if chain.consensus else None
+    metric = metrics(chain, limits)[0]
+    parts = []
+    if last and not last.agreed:
+        parts.append("severity not agreed")
+    elif last:
+        parts.append(
+            f"{len(last.agreeing)} {'assessors agree' if len(last.agreeing) > 1 else 'assessor'}"
+        )
+    if metric.value is not None:
+        parts.append(f"slowest notice {metric.value:.0f} min (≤ {metric.threshold:g})")
+    return " · ".join(parts)

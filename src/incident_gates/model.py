@@ -1,0 +1,195 @@
+"""What a judgement is made of: frozen, plain data that every reporter can print without asking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+CRITICAL, WARNING, INFO = "CRITICAL", "WARNING", "INFO"
+LEVELS = (CRITICAL, WARNING, INFO)
+
+
+class Status(str, Enum):
+    """How one gate stands. ``ERROR`` means that it could not be told, and is never a pass."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    WAIVED = "waived"
+    PENDING = "pending"
+    NOT_APPLICABLE = "not_applicable"
+    ERROR = "error"
+
+
+class Verdict(str, Enum):
+    """How one record, or a whole run, stands."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    IN_PROGRESS = "in_progress"
+    NOT_APPLICABLE = "not_applicable"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a rule points: a file of the record, and a JSON pointer or a line in it."""
+
+    file: str
+    pointer: tuple[str | int, ...] | None = None
+    line: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place resolved for people: 1-based line and columns, and the source line itself."""
+
+    file: str
+    line: int | None = None
+    column: int | None = None
+    end_column: int | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """What a rule found wrong: where, what, and what it would have taken.
+
+    ``subject`` names which of several (an execution, an audience), so that an excuse can name it;
+    ``concerned`` are the people who acted in it, and who may therefore not excuse it.
+    """
+
+    place: Place
+    message: str
+    expected: str = ""
+    actual: tuple[str, ...] = ()
+    subject: str = ""
+    concerned: tuple[str, ...] = ()
+    level: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Excuse:
+    """A waiver or deviation that covers a finding: who, why, until when, and where it stands."""
+
+    kind: str
+    by: tuple[str, ...]
+    reason: str
+    expires: str | None
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A breach with all that a reporter needs to print it."""
+
+    rule: str
+    level: str
+    message: str
+    location: Location
+    fix: str
+    subject: str = ""
+    expected: str = ""
+    actual: tuple[str, ...] = ()
+    concerned: tuple[str, ...] = ()
+    excuse: Excuse | None = None
+
+    @property
+    def fails(self) -> bool:
+        """Whether it fails its gate: critical, and not excused."""
+        return self.level == CRITICAL and self.excuse is None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A measured value beside what is asked; ``value`` is None where nothing could be measured."""
+
+    name: str
+    value: float | None
+    threshold: float | None
+    unit: str
+    comparison: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One event of the causal line and how it stands to the one that had to come before it.
+
+    ``order`` is ``start``, ``proven``, ``not_provable`` or ``contradicted``; ``time`` is empty
+    where the record does not say when it happened.
+    """
+
+    event: str
+    label: str
+    time: str
+    earliest: str | None
+    latest: str | None
+    precision: str | None
+    actor: str
+    location: Location
+    order: str
+    gap: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GateReport:
+    """One gate's outcome: what was found, and what a pending gate still needs."""
+
+    id: str
+    number: int
+    name: str
+    status: Status
+    due: bool
+    summary: str
+    metrics: tuple[Metric, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    needs: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Assurance:
+    """What the verdict rests on, and what it does not."""
+
+    consistent: tuple[str, ...] = ()
+    corroborated: tuple[str, ...] = ()
+    not_corroborated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentReport:
+    """One record judged."""
+
+    incident_id: str
+    path: str
+    severity: str | None
+    state: str
+    phase: int
+    as_of: str
+    verdict: Verdict
+    causal_line: tuple[Link, ...]
+    gates: tuple[GateReport, ...]
+    findings: tuple[Finding, ...]
+    log: tuple[str, ...]
+    assurance: Assurance
+    next_step: str = ""
+
+    @property
+    def all_findings(self) -> tuple[Finding, ...]:
+        """Every finding of the record, gate by gate, then those that belong to no gate."""
+        return (*(f for gate in self.gates for f in gate.findings), *self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run: every record judged, and what was said about the run itself."""
+
+    tool_version: str
+    protocol: tuple[str, str, str]
+    policy: tuple[str | None, str | None]
+    as_of: str
+    require: str
+    verdict: Verdict
+    exit_code: int
+    incidents: tuple[IncidentReport, ...]
+    notices: tuple[str, ...] = ()

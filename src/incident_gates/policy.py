@@ -1,0 +1,186 @@
+"""The repository's settings laid over the protocol: flags win over policy, policy over protocol."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from incident_gates import schema
+from incident_gates.errors import PolicyError
+from incident_gates.evidence import bounds, files, strict_yaml
+from incident_gates.evidence.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from incident_gates.protocol import Protocol, Severity
+
+NAME = ".incident-gates.yaml"
+MAX_EXTENDS = 4
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy file as read: its settings, where it stands, and its digest."""
+
+    data: Mapping[str, Any] = field(default_factory=dict)
+    path: str | None = None
+    sha256: str | None = None
+
+
+def read(path: Path) -> Policy:
+    """Reads a policy and what it extends; raises PolicyError with one sentence."""
+    data: dict[str, Any] = {}
+    digests: list[str] = []
+    current = path
+    for _ in range(MAX_EXTENDS):
+        layer, digest = _layer(current)
+        data = _merge(layer, data)
+        digests.append(digest)
+        if "extends" not in layer:
+            joined = "".join(digests).encode()
+            whole = digest if len(digests) == 1 else hashlib.sha256(joined).hexdigest()
+            return Policy(data, path.as_posix(), whole)
+        current = current.parent / layer["extends"]
+    raise PolicyError(f"{path}: extends more than {MAX_EXTENDS - 1} files in a row.")
+
+
+def _layer(path: Path) -> tuple[dict[str, Any], str]:
+    try:
+        raw = files.read(path, bounds.YAML_BYTES)
+        layer = strict_yaml.parse(files.decode(raw))
+    except Refusal as refusal:
+        where = f"{path}:{refusal.line}" if refusal.line else str(path)
+        raise PolicyError(f"{where}: {refusal.what} {refusal.fix}".strip()) from refusal
+    for problem in schema.problems("policy", layer.value):
+        line, _ = layer.marks.get(problem.pointer, (1, 1))
+        raise PolicyError(f"{path}:{line}: {problem.message}.")
+    return layer.value, files.digest(raw)
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Settings of ``over`` win; mappings are merged one level deep, lists are replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        both = isinstance(value, dict) and isinstance(below, dict)
+        merged[key] = {**below, **value} if both else value
+    return merged
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the rules measure against: the protocol, the policy over it, the flags over both."""
+
+    protocol: Protocol
+    policy: Policy = field(default_factory=Policy)
+    flags: Mapping[str, float] = field(default_factory=dict)
+
+    def threshold(self, name: str, severity: str = "") -> float:
+        """The value in force of a threshold of the protocol, in the unit named there."""
+        if name in self.flags:
+            return self.flags[name]
+        value = self._policy_threshold(name, severity)
+        return float(self.protocol.data["thresholds"][name]["value"] if value is None else value)
+
+    def _policy_threshold(self, name: str, severity: str = "") -> float | None:
+        settings: dict[str, Any] = {**self.policy.data, **self._section("thresholds")}
+        value: Any = settings.get(name)
+        if name == "break_glass_minutes":
+            value = self._section("break_glass").get("approve_within_minutes")
+        if isinstance(value, dict):
+            value = value.get(severity) if severity else max(value.values(), default=None)
+        return value
+
+    def _section(self, name: str) -> Mapping[str, Any]:
+        section: Mapping[str, Any] = self.policy.data.get(name, {})
+        return section
+
+    def looser_than_protocol(self) -> list[str]:
+        """Settings that ask for less than the protocol, one sentence each, for the reports."""
+        said = []
+        for name, entry in self.protocol.data["thresholds"].items():
+            severities = (
+                tuple(self.protocol.severities) if name == "notification_minutes" else ("",)
+            )
+            values = {self.threshold(name, severity) for severity in severities}
+            worst = max(values) if entry["comparison"] == "<=" else min(values)
+            if looser(entry, worst, entry["value"]):
+                said.append(
+                    f"{name} is {worst:g} {entry['unit']}; the protocol asks {entry['value']:g}."
+                )
+        return said
+
+    def severity(self, name: str) -> Severity | None:
+        """The floors for a severity, after the policy's aliases; None where it is unknown."""
+        aliases = {k.casefold(): v for k, v in self.policy.data.get("severity_aliases", {}).items()}
+        folded = name.strip().casefold()
+        wanted = str(aliases.get(folded, folded)).casefold()
+        known = {key.casefold(): value for key, value in self.protocol.severities.items()}
+        return known.get(wanted) or known.get(wanted.replace("sev", "sev-").replace("--", "-"))
+
+    def audiences(self, severity: Severity) -> tuple[str, ...]:
+        """Who must be told at that severity: the protocol's audiences and the policy's."""
+        added = self.policy.data.get("audiences", {}).get(severity.name, ())
+        return (*severity.audiences, *(a for a in added if a not in severity.audiences))
+
+    def update_minutes(self, severity: Severity) -> float | None:
+        """The longest silence towards the audiences at that severity, in minutes."""
+        minutes = self.policy.data.get("update_minutes", {}).get(severity.name)
+        return severity.update_minutes if minutes is None else float(minutes)
+
+    def max_age_days(self, name: str) -> float | None:
+        """How old an input may be when the incident is declared, in days; None: any age."""
+        own = self.policy.data.get("max_age_days", {}).get(name)
+        age = self.protocol.data["prerequisites"]["max_age_days"].get(name) if own is None else own
+        return None if age is None else float(age)
+
+    def break_glass_severities(self) -> tuple[str, ...]:
+        """The severities at which an emergency may be approved afterwards."""
+        own = self.policy.data.get("break_glass", {}).get("severities")
+        return tuple(self.protocol.data["break_glass_severities"] if own is None else own)
+
+    def standing_approval(self, approval_id: str) -> Mapping[str, Any] | None:
+        """The policy's standing approval of that id."""
+        entries = self.policy.data.get("standing_approvals", ())
+        return next((entry for entry in entries if entry["id"] == approval_id), None)
+
+    @cached_property
+    def _identities(self) -> dict[str, str]:
+        """Every name and handle that the policy knows, folded, to one canonical name."""
+        return {
+            fold(alias): fold(person["name"])
+            for person in self.policy.data.get("people", ())
+            for alias in (person["name"], *person.get("handles", ()), *person.get("git", ()))
+        }
+
+    def identity(self, name: str) -> str:
+        """One spelling for a person, however the record writes the name or handle."""
+        folded = fold(name)
+        return self._identities.get(folded, folded)
+
+    def holders(self, role: str) -> frozenset[str] | None:
+        """The people to whom the policy gives a role; None where it gives it to nobody."""
+        people = self.policy.data.get("people", ())
+        named = {self.identity(p["name"]) for p in people if role in p.get("roles", ())}
+        return frozenset(named) or None
+
+    @property
+    def documentation_elements(self) -> list[dict[str, Any]]:
+        """The elements that gate 4 counts: the protocol's and the policy's own."""
+        own = self.policy.data.get("documentation_elements", ())
+        return [*self.protocol.data["documentation_elements"], *own]
+
+
+def looser(entry: Mapping[str, Any], value: float, than: float) -> bool:
+    """Whether a threshold's value asks for less than another."""
+    return value > than if entry["comparison"] == "<=" else value < than
+
+
+def fold(name: str) -> str:
+    """A name as people compare it: without case, at-sign, width variants or extra space."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().replace("@", " ").split())

@@ -1,0 +1,1 @@
+"""Reporters: each turns one report into one format, and escapes what it prints."""

@@ -1,0 +1,313 @@
+"""The text report: what a tired person reads in a terminal, 80 columns, with or without colour."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from incident_gates.model import CRITICAL, INFO, WARNING, Status, Verdict
+from incident_gates.report.escape import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from incident_gates.model import Finding, GateReport, IncidentReport, Link, Metric, Report
+
+WIDTH = 80
+MARKS = {
+    Status.PASSED: "✓",
+    Status.FAILED: "✗",
+    Status.WAIVED: "~",
+    Status.PENDING: "…",
+    Status.NOT_APPLICABLE: "-",
+    Status.ERROR: "?",
+}
+COLOURS = {
+    Status.PASSED: "32",
+    Status.FAILED: "31;1",
+    Status.WAIVED: "33",
+    Status.PENDING: "36",
+    Status.NOT_APPLICABLE: "2",
+    Status.ERROR: "35;1",
+    CRITICAL: "31;1",
+    WARNING: "33",
+    INFO: "36",
+}
+VERDICT_COLOURS = {Verdict.PASSED: "32;1", Verdict.FAILED: "31;1", Verdict.ERROR: "35;1"}
+SHOWN_FINDINGS = 50
+NOT_DUE = {
+    "prerequisites": "due before execution",
+    "severity": "due when something is decided",
+    "mitigation": "due before execution",
+    "recovery": "not yet due",
+    "resolution": "not yet due",
+}
+
+
+def render(report: Report, texts: Mapping[str, Mapping[str, str]], *, colour: bool = False) -> str:
+    """The whole report as text; ``texts`` are the protocol's words for a failed gate."""
+    paint = _paint if colour else _plain
+    blocks = [list(_incident(incident, texts, paint)) for incident in report.incidents]
+    lines = [line for block in blocks for line in [*block, ""]]
+    for notice in report.notices:
+        lines += textwrap.wrap(f"Note: {visible(notice, 400)}", WIDTH)
+    if len(report.incidents) > 1:
+        lines += ["", _total(report, paint)]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _plain(text: str, _: str) -> str:
+    return text
+
+
+def _paint(text: str, code: str) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if code else text
+
+
+def _total(report: Report, paint: Callable[[str, str], str]) -> str:
+    counts: dict[str, int] = defaultdict(int)
+    for incident in report.incidents:
+        counts[incident.verdict.value.replace("_", " ")] += 1
+    said = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    head = report.verdict.value.replace("_", " ").upper()
+    shown = paint(head, VERDICT_COLOURS.get(report.verdict, ""))
+    return f"{shown}  {len(report.incidents)} incidents: {said}"
+
+
+def _incident(
+    incident: IncidentReport,
+    texts: Mapping[str, Mapping[str, str]],
+    paint: Callable[[str, str], str],
+) -> Iterator[str]:
+    yield _headline(incident, paint)
+    yield ""
+    yield from (_gate_line(gate, paint) for gate in incident.gates)
+    yield ""
+    yield from _causal_line(incident.causal_line, paint)
+    for gate in incident.gates:
+        if gate.status is Status.FAILED and gate.id in texts:
+            yield from _failed_block(gate, texts[gate.id])
+    yield from _needs(incident)
+    yield from _findings(incident, paint)
+    yield _verdict(incident, paint)
+    yield from _excused(incident)
+    yield from _assurance(incident)
+    worst = next((f for f in incident.all_findings if f.level == CRITICAL and not f.excuse), None)
+    if worst:
+        yield f"Next: incident-gates explain {worst.rule}"
+
+
+def _headline(incident: IncidentReport, paint: Callable[[str, str], str]) -> str:
+    name = visible(incident.incident_id, 40)
+    head = f"{paint(name, '1')}  {incident.severity or 'severity not recorded'}  {incident.state}"
+    bare = f"{name}  {incident.severity or 'severity not recorded'}  {incident.state}"
+    path = visible(incident.path)
+    room = WIDTH - len(bare) - 2
+    return f"{head}  {path:>{room}}" if len(path) <= room else f"{head}\n{path:>{WIDTH}}"
+
+
+def _gate_line(gate: GateReport, paint: Callable[[str, str], str]) -> str:
+    mark = paint(MARKS[gate.status], COLOURS[gate.status])
+    number = str(gate.number) if gate.number else " "
+    name = gate.name.split(" ")[0]
+    summary = visible(gate.summary, 60)
+    if gate.status is Status.PENDING:
+        note = NOT_DUE[gate.id]
+        summary = f"{summary:<34} {note}" if summary and len(summary) < 34 else summary or note  # noqa: PLR2004
+    if gate.status is Status.NOT_APPLICABLE:
+        summary = "not applicable"
+    if gate.status is Status.ERROR:
+        summary = f"could not tell: {summary}"
+    return f"  {mark} {number} {name:<14} {summary}".rstrip()
+
+
+def _causal_line(links: tuple[Link, ...], paint: Callable[[str, str], str]) -> Iterator[str]:
+    parts = []
+    for link in links:
+        text = f"{link.time} {visible(link.label, 20)}"
+        if link.order == "contradicted":
+            text = paint(f"✗ {link.time} {visible(link.label, 20).upper()}", COLOURS[CRITICAL])
+            text += f" ({visible(link.gap, 60)})"
+        elif link.order == "not_provable":
+            text = f"? {text}"
+        parts.append(text)
+    if parts:
+        yield from _wrapped(parts)
+        yield ""
+
+
+def _wrapped(parts: list[str]) -> Iterator[str]:
+    line = f"  {parts[0]}"
+    for part in parts[1:]:
+        if _length(line) + _length(part) + 3 > WIDTH:
+            yield line
+            line = f"  → {part}"
+        else:
+            line += f" → {part}"
+    yield line
+
+
+def _length(text: str) -> int:
+    """Columns of a text without its colour codes."""
+    plain, inside = 0, False
+    for character in text:
+        inside = inside or character == "\x1b"
+        plain += not inside
+        inside = inside and character != "m"
+    return plain
+
+
+def _failed_block(gate: GateReport, text: Mapping[str, str]) -> Iterator[str]:
+    """The protocol's own words for a failed gate, once."""
+    failing = [f for f in gate.findings if f.fails]
+    actual = "; ".join(dict.fromkeys(visible(f.message, 80) for f in failing[:3]))
+    more = f"; and {len(failing) - 3} more" if len(failing) > 3 else ""  # noqa: PLR2004
+    yield f"[RAY GATE FAILED: {gate.name} Gate]"
+    yield f"> \"Quality gate '{gate.name} Gate' failed."
+    for label, said in (
+        ("Criteria", text["criteria"]),
+        ("Actual", (actual or "a warning, under --strict") + more),
+        ("Required action", f'{text["failure_handling"]}"'),
+    ):
+        yield from textwrap.wrap(
+            f"{label}: {said}", WIDTH - 2, initial_indent="> ", subsequent_indent=">   "
+        )
+    yield ""
+
+
+def _needs(incident: IncidentReport) -> Iterator[str]:
+    """What the gates that come next still lack."""
+    ready = [g for g in incident.gates if g.id in ("prerequisites", "severity", "mitigation")]
+    pending = [n for g in ready if g.status is Status.PENDING for n in g.needs]
+    if pending and incident.verdict is not Verdict.FAILED:
+        yield from _need_list(incident, "NOT READY TO EXECUTE", pending)
+        return
+    later = [n for g in incident.gates if g.status is Status.PENDING for n in g.needs]
+    if later:
+        yield from _need_list(incident, "STILL TO COME", later)
+
+
+def _need_list(incident: IncidentReport, title: str, needs: list[Finding]) -> Iterator[str]:
+    yield f"{title}: {len(needs)} thing{'s' if len(needs) > 1 else ''} missing"
+    for number, need in enumerate(needs[:10], 1):
+        where = _where(incident, need)
+        said = f"  {number}. {visible(need.message)}"
+        gap = WIDTH - len(said) - len(where)
+        yield f"{said}{' ' * gap}{where}" if gap > 1 else f"{said}\n{where:>{WIDTH}}"
+    if len(needs) > 10:  # noqa: PLR2004
+        yield f"  and {len(needs) - 10} more"
+    yield ""
+
+
+def _where(incident: IncidentReport, finding: Finding) -> str:
+    line = f":{finding.location.line}" if finding.location.line else ""
+    return f"{_short(incident, finding)}{line}"
+
+
+def _short(incident: IncidentReport, finding: Finding) -> str:
+    """A file's path as seen from its incident's folder."""
+    return visible(finding.location.file.removeprefix(f"{incident.path}/"))
+
+
+def _findings(incident: IncidentReport, paint: Callable[[str, str], str]) -> Iterator[str]:
+    by_file: dict[str, list[Finding]] = defaultdict(list)
+    shown = [f for f in incident.all_findings if not f.excuse]
+    for finding in shown[:SHOWN_FINDINGS]:
+        by_file[_short(incident, finding)].append(finding)
+    for file, findings in by_file.items():
+        yield paint(file, "1")
+        for finding in findings:
+            yield from _finding(finding, paint)
+        yield ""
+    if len(shown) > SHOWN_FINDINGS:
+        yield f"{len(shown) - SHOWN_FINDINGS} more findings are not shown; --format json has all."
+        yield ""
+
+
+def _finding(finding: Finding, paint: Callable[[str, str], str]) -> Iterator[str]:
+    head = f"  {paint(finding.level, COLOURS[finding.level])} {finding.rule}  "
+    start = 4 + len(finding.level) + len(finding.rule)
+    message = textwrap.wrap(visible(finding.message, 300), WIDTH - start) or [""]
+    yield head + message[0]
+    yield from (" " * start + rest for rest in message[1:])
+    yield from _quoted(finding, paint)
+    for label, said in (("expected", finding.expected), ("fix", finding.fix)):
+        if label == "fix":
+            for number, row in enumerate(finding.actual[:10]):
+                yield f"     {'actual' if number == 0 else '':<9} {visible(row)}"
+        if said:
+            yield from textwrap.wrap(
+                visible(said, 400),
+                WIDTH,
+                initial_indent=f"     {label:<9} ",
+                subsequent_indent=" " * 15,
+            )
+
+
+def _quoted(finding: Finding, paint: Callable[[str, str], str]) -> Iterator[str]:
+    """The line of evidence, with the value marked."""
+    location = finding.location
+    if location.line is None or not (location.source or "").strip():
+        return
+    source = (location.source or "").rstrip()
+    indent = len(source) - len(source.lstrip())
+    number = str(location.line)
+    room = WIDTH - len(number) - 5
+    yield f"  {number} │  {visible(source.strip(), room)}"
+    if location.column and location.end_column:
+        begin = location.column - 1 - indent
+        end = min(location.end_column - 1 - indent, room)
+        if 0 <= begin < end:
+            marks = paint("^" * (end - begin), COLOURS[finding.level])
+            yield f"  {' ' * len(number)} │  {' ' * begin}{marks}"
+
+
+def _verdict(incident: IncidentReport, paint: Callable[[str, str], str]) -> str:
+    open_ = [f for f in incident.all_findings if not f.excuse]
+    critical = sum(f.level == CRITICAL for f in open_)
+    warnings = sum(f.level == WARNING for f in open_)
+    word = incident.verdict.value.replace("_", " ").upper()
+    head = paint(word, VERDICT_COLOURS.get(incident.verdict, "1"))
+    waived = [str(g.number or "P") for g in incident.gates if g.status is Status.WAIVED]
+    failed = [str(g.number or "P") for g in incident.gates if g.status is Status.FAILED]
+    if incident.verdict is Verdict.IN_PROGRESS:
+        return f"{head}  nothing due has failed · {_count(warnings, 'warning')}"
+    about = f"gate {', '.join(failed)} · " if failed else ""
+    about += f"gate {', '.join(waived)} waived, not passed · " if waived else ""
+    return f"{head}  {about}{critical} critical, {_count(warnings, 'warning')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _excused(incident: IncidentReport) -> Iterator[str]:
+    for finding in incident.all_findings:
+        if finding.excuse:
+            excuse = finding.excuse
+            until = f" until {excuse.expires}" if excuse.expires else ""
+            by = " and ".join(visible(name, 40) for name in excuse.by)
+            said = f"{excuse.kind.capitalize()} of {finding.rule} ({visible(finding.message, 80)}) by {by}{until}: {visible(excuse.reason)}"
+            yield from textwrap.wrap(said, WIDTH, initial_indent="  ~ ", subsequent_indent="    ")
+
+
+def _assurance(incident: IncidentReport) -> Iterator[str]:
+    said = [*incident.assurance.consistent, *incident.assurance.corroborated]
+    lacking = incident.assurance.not_corroborated
+    if lacking:
+        said.append(f"{' and '.join(lacking)} not corroborated")
+    if said:
+        yield from textwrap.wrap(f"Assurance: {'; '.join(said)}.", WIDTH)
+
+
+def metric(value: Metric) -> str:
+    """A metric as people read it: ``97.5 % (≥ 95 %)``."""
+    if value.value is None:
+        return "not measured"
+    percent = value.unit == "ratio"
+    shown = f"{value.value:.1%}" if percent else f"{value.value:g} {value.unit}"
+    if value.threshold is None:
+        return shown
+    wanted = f"{value.threshold:.0%}" if percent else f"{value.threshold:g}"
+    return f"{shown} ({'≤' if value.comparison == '<=' else '≥'} {wanted})"

@@ -1,0 +1,156 @@
+"""One run: selects records, judges each, and gives one report with one exit code."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from incident_gates import __version__, discover, engine, protocol
+from incident_gates.discover import Selection
+from incident_gates.engine import Request
+from incident_gates.errors import UsageError
+from incident_gates.evidence import times
+from incident_gates.model import Report, Verdict
+from incident_gates.policy import Limits, looser
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from incident_gates.incident import Record
+    from incident_gates.model import IncidentReport
+
+EXIT_CODES = {
+    Verdict.PASSED: 0,
+    Verdict.IN_PROGRESS: 0,
+    Verdict.NOT_APPLICABLE: 0,
+    Verdict.FAILED: 1,
+    Verdict.ERROR: 3,
+}
+WORST_FIRST = (
+    Verdict.ERROR,
+    Verdict.FAILED,
+    Verdict.IN_PROGRESS,
+    Verdict.PASSED,
+    Verdict.NOT_APPLICABLE,
+)
+BEGIN = "There is no incident here. Begin one with: incident-gates new INC-2026-0001"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a command asked for."""
+
+    selection: Selection = field(default_factory=Selection)
+    request: Request = field(default_factory=Request)
+    flags: Mapping[str, float] = field(default_factory=dict)
+    policy: str | None = None
+    as_of: str | None = None
+    cwd: Path = field(default_factory=Path.cwd)
+
+
+def moment(text: str | None) -> datetime:
+    """The moment that stands for now; raises UsageError where it cannot be read."""
+    if text is None:
+        return datetime.now(timezone.utc)
+    parsed = times.parse(text if "T" in text or " " in text else f"{text}T00:00:00Z")
+    if parsed is None:
+        raise UsageError(f"--as-of {text}: {times.why_not(text)}; write 2026-03-14T02:25:00Z.")
+    return parsed.earliest
+
+
+def limits_of(job: Job) -> tuple[Limits, list[str]]:
+    """The limits in force, and notices about flags that CI ignored and settings that are looser."""
+    proto = protocol.load()
+    first = Path(job.selection.root or next(iter(job.selection.paths), "."))
+    start = (job.cwd / first).absolute()
+    policy = discover.read_policy(job.policy, start if start.is_dir() else start.parent)
+    if policy.path:
+        policy = replace(policy, path=_shown(Path(policy.path), job.cwd))
+    base = Limits(proto, policy)
+    flags, notices = _allowed_flags(base, job.flags)
+    limits = Limits(proto, policy, flags)
+    said = limits.looser_than_protocol()
+    return limits, notices + [f"Looser than the protocol: {sentence}" for sentence in said]
+
+
+def _shown(path: Path, cwd: Path) -> str:
+    try:
+        return path.relative_to(cwd).as_posix()
+    except ValueError:
+        return path.name
+
+
+def _allowed_flags(base: Limits, flags: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:
+    """In CI a change must not loosen what judges it: looser flags are ignored, and said."""
+    in_ci = os.environ.get("CI", "").lower() in ("1", "true")
+    kept, notices = {}, []
+    for name, value in flags.items():
+        entry = base.protocol.data["thresholds"][name]
+        floor = base.threshold(name)
+        if in_ci and looser(entry, value, floor):
+            notices.append(
+                f"WARNING: {entry['flag']} {value:g} is looser than {floor:g} "
+                "of the policy or the protocol, and is ignored in CI."
+            )
+        else:
+            kept[name] = value
+    return kept, notices
+
+
+def run(job: Job) -> Report:
+    """Judges what was selected; the worst verdict is the report's."""
+    now = moment(job.as_of)
+    limits, notices = limits_of(job)
+    records, said = discover.records(job.selection, limits.policy, limits.protocol, job.cwd)
+    if not records:
+        if job.request.require == engine.DUE and not job.request.gates:
+            raise UsageError(BEGIN)
+        notices.append(BEGIN)
+    incidents = tuple(_judged(record, limits, now, job.request) for record in records)
+    verdict = _worst(incidents)
+    return Report(
+        __version__,
+        (str(limits.protocol.data["id"]), limits.protocol.version, limits.protocol.sha256),
+        (limits.policy.path, limits.policy.sha256),
+        now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        job.request.require,
+        verdict,
+        EXIT_CODES[verdict],
+        incidents,
+        tuple(notices + said),
+    )
+
+
+def _judged(record: Record, limits: Limits, now: datetime, request: Request) -> IncidentReport:
+    return engine.judge(record, limits, now, request)
+
+
+def _worst(incidents: tuple[IncidentReport, ...]) -> Verdict:
+    found = {incident.verdict for incident in incidents}
+    return next((v for v in WORST_FIRST if v in found), Verdict.FAILED)
+
+
+def gate_texts() -> dict[str, dict[str, str]]:
+    """The protocol's words for each gate that failed."""
+    return {
+        gate.id: {
+            "criteria": _sentence(gate.criteria.values()),
+            "failure_handling": gate.failure_handling,
+        }
+        for gate in protocol.load().gates
+    }
+
+
+def error_announcement(step: str, explanation: str) -> str:
+    """The protocol's words for a run that could not tell."""
+    said: str = protocol.load().data["error_announcement"]
+    return said.format(step=step, explanation=explanation.rstrip("."))
+
+
+def _sentence(parts: object) -> str:
+    joined = "; ".join(parts)  # type: ignore[arg-type]
+    return re.sub(r"\A.", lambda m: m.group().upper(), joined)

@@ -1,0 +1,16 @@
+"""Options and paths that every test shares."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--accept`` writes what the tool says now into expected.txt, to be read before committing."""
+    parser.addoption("--accept", action="store_true", help="write expected.txt of each case")
+
+
+@pytest.fixture
+def accept(request: pytest.FixtureRequest) -> bool:
+    """Whether expectations are to be written."""
+    return bool(request.config.getoption("--accept"))
