@@ -9,11 +9,12 @@ A case is ``tests/cases/<RULE>/<name>/case.yaml``:
     gates:    only these gates
     strict:   let warnings fail
     policy:   the text of .incident-gates.yaml as data
-    set:      {file: {/json/pointer: value}}      a last segment of - appends
+    set:      {file: {/json/pointer: value}}      a last segment of - (or the next index) appends
     unset:    {file: [/json/pointer]}
     replace:  {file: [[old text, new text]]}       each old text must occur
     delete:   [file]                               files of the incident's folder
     write:    {file: text}                         new or whole files, below the site with a slash
+    link:     {file: target}                       symbolic links in the incident's folder
     refresh:  [pins, options, archive]             digests to compute again after the changes
 
 Beside it, ``expected.txt`` holds the verdict and every finding, exactly. A larger changed file may
@@ -42,7 +43,7 @@ EXAMPLES = ROOT.parent / "examples"
 CASES = ROOT / "cases"
 KEYS = frozenset(
     ("why", "base", "now", "require", "gates", "strict", "policy", "set", "unset", "replace")
-) | {"delete", "write", "refresh"}
+) | {"delete", "write", "link", "refresh"}
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,9 @@ def build(case: Case, target: Path) -> Record:
         path = target / name if "/" in name else folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    for name, to in data.get("link", {}).items():
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).symlink_to(to)
     overlay = case.folder / "files"
     if overlay.is_dir():
         shutil.copytree(overlay, folder, dirs_exist_ok=True)
@@ -169,7 +173,7 @@ def _edit(path: Path, change: Any) -> None:
 def _set_all(top: Any, changes: dict[str, Any]) -> None:
     for pointer, value in changes.items():
         parent, last = _parent(top, pointer)
-        if isinstance(parent, list) and last == "-":
+        if isinstance(parent, list) and last in ("-", str(len(parent))):
             parent.append(value)
         else:
             parent[int(last) if isinstance(parent, list) else last] = value

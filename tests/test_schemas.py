@@ -108,8 +108,8 @@ class Engines:
 
 
 def engines(name: str, *, strict: bool = False) -> Engines:
-    shape = schema.strict if strict else copy.deepcopy
-    return Engines(shape(SCHEMAS[name]), shape(SCHEMAS["common"]))
+    shapes = [schema.shape(copy.deepcopy(SCHEMAS[n]), closed=strict) for n in (name, "common")]
+    return Engines(*shapes)
 
 
 def part(name: str, fragment: dict[str, Any]) -> Engines:

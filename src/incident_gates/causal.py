@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates.evidence.times import Order, order, show_duration
 from incident_gates.model import Link, Place
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 
     from incident_gates.chain import Chain
     from incident_gates.evidence.times import Time
-    from incident_gates.facts import Execution
+    from incident_gates.facts import Decision, Execution
 
 ORDERS = {
     Order.PROVEN: "proven",
@@ -22,9 +21,11 @@ ORDERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event of the line: what must have come before it stands in ``after``."""
+class Event(NamedTuple):
+    """One event of the line: what must have come before it stands in ``after``.
+
+    ``lacking`` names what should have come before and is not on record at all.
+    """
 
     event: str
     label: str
@@ -32,6 +33,7 @@ class Event:
     actor: str
     place: Place
     after: tuple[tuple[str, Time | None], ...] = ()
+    lacking: tuple[str, ...] = ()
 
 
 def links(chain: Chain) -> tuple[Link, ...]:
@@ -46,11 +48,18 @@ def links(chain: Chain) -> tuple[Link, ...]:
 def _events(chain: Chain) -> list[Event]:
     severity = chain.severity_file["detected_at"]
     events = [Event("detected", "alert", severity.time, "", severity.place)]
+    if not severity.time:
+        node = chain.severity_file["declared_at"]
+        events.append(Event("declared", "declared", node.time, "", node.place))
     for consensus in chain.consensus:
         node = consensus.classification.node
         label = consensus.severity.name if consensus.severity else "assessed"
         events.append(Event("assessed", label, consensus.agreed, "", node.place))
     events += _ready(chain)
+    executed = {execution.decision for execution in chain.executions}
+    for decision in chain.decisions:
+        if decision.id not in executed:
+            events += _approval(chain, decision)
     for execution in chain.executions:
         events += _execution(chain, execution)
     if chain.recovered:
@@ -75,10 +84,9 @@ def _ready(chain: Chain) -> list[Event]:
 
 
 def _execution(chain: Chain, execution: Execution) -> list[Event]:
-    events: list[Event] = []
-    approved, actor, place = _approved(chain, execution)
-    if approved:
-        events.append(Event("approved", "approved", approved, actor, place))
+    decision = chain.decision_of(execution)
+    events = _approval(chain, decision, execution) if decision else []
+    approved = events[0].time if events else None
     consensus = chain.in_force(execution.started) or next(
         (c for c in chain.consensus if c.agreed), None
     )
@@ -90,10 +98,20 @@ def _execution(chain: Chain, execution: Execution) -> list[Event]:
         ("readiness was verified", item["verified_at"].time)
         for item in chain.readiness_items(execution)
     ]
-    start = execution.node["started_at"].place
-    events.append(
-        Event("executed", "executed", execution.started, execution.operator, start, tuple(after))
+    lacking = tuple(
+        what
+        for what, known in (("severity", consensus), ("approval", approved or execution.emergency))
+        if not known
     )
+    # Where only the end is known, and nothing else will show it, the end stands for the execution.
+    ended = execution.started is None and execution.outcome in ("succeeded", "")
+    time, place = execution.started, execution.node["started_at"].place
+    if ended:
+        time, place = execution.completed, execution.node["completed_at"].place
+    what = "fix " if execution.purpose == "permanent_fix" else ""
+    what += "completed" if ended else "executed"
+    what += " in emergency" if execution.emergency else ""
+    events.append(Event("executed", what, time, execution.operator, place, tuple(after), lacking))
     if execution.outcome not in ("succeeded", ""):
         done = execution.node["completed_at"].place
         events.append(Event("failed", execution.outcome, execution.completed, "", done))
@@ -104,17 +122,16 @@ def _execution(chain: Chain, execution: Execution) -> list[Event]:
     return events
 
 
-def _approved(chain: Chain, execution: Execution) -> tuple[Time | None, str, Place]:
-    """When the last required approval of an execution was given, and by whom."""
-    decision = chain.decision_of(execution)
-    if decision is None:
-        return None, "", execution.node.place
-    required = chain.required_approvals(decision, execution.started, execution.operator)
+def _approval(chain: Chain, decision: Decision, execution: Execution | None = None) -> list[Event]:
+    """When the last required approval of a decision was given; nothing where one is missing."""
+    moment, operator = (execution.started, execution.operator) if execution else (None, "")
+    required = chain.required_approvals(decision, moment, operator)
     given = [(chain.approved_at(r.approval), r.approval) for r in required if r.approval]
-    if len(given) < len(required) or any(time is None for time, _ in given):
-        return None, "", decision.node.place
+    if not given or len(given) < len(required) or any(time is None for time, _ in given):
+        return []
     time, approval = max(given, key=lambda pair: pair[0].latest if pair[0] else chain.now)
-    return time, approval.name, approval.node["approved_at"].place
+    place = approval.node["approved_at"].place
+    return [Event("approved", "approved", time, approval.name, place)]
 
 
 def _link(chain: Chain, event: Event) -> Link:
@@ -122,6 +139,8 @@ def _link(chain: Chain, event: Event) -> Link:
     if time is None:
         raise ValueError(event.event)
     verdict, gap = _judged(event.after, time)
+    if event.lacking and verdict != "contradicted":
+        verdict, gap = "not_provable", f"{' and '.join(event.lacking)} not on record"
     return Link(
         event.event,
         event.label,

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from incident_gates import facts
 from incident_gates.evidence.times import Order, Time, from_value, order
 from incident_gates.facts import Approval, Check, Classification, Decision, Execution, Option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Hashable, Iterable
     from datetime import datetime
 
     from incident_gates.incident import Node, Record
@@ -26,8 +26,7 @@ SECURITY = "security_compliance"
 COMMANDER = "incident_commander"
 
 
-@dataclass(frozen=True, slots=True)
-class Consensus:
+class Consensus(NamedTuple):
     """A classification as judged: when it was agreed, or who disagrees or is missing."""
 
     classification: Classification
@@ -35,11 +34,17 @@ class Consensus:
     agreed: Time | None
     agreeing: tuple[facts.Assessor, ...]
     dissent: tuple[facts.Assessor, ...]
+    silent: tuple[facts.Assessor, ...]
     commander: bool
 
+    @property
+    def complete(self) -> bool:
+        """Whether enough people agree, the commander among them, even if nobody knows when."""
+        enough = self.severity is not None and len(self.agreeing) >= self.severity.assessors
+        return enough and self.commander and not self.dissent
 
-@dataclass(frozen=True, slots=True)
-class RequiredApproval:
+
+class RequiredApproval(NamedTuple):
     """An approval that an execution needs: the role, and the approval that fills it, if any."""
 
     role: str
@@ -94,9 +99,14 @@ class Chain:
         return facts.intake(self.record)
 
     @cached_property
+    def communication(self) -> tuple[tuple[facts.Notice, ...], facts.Log]:
+        """The notices, and the log that they stand in."""
+        return facts.notices(self.record)
+
+    @property
     def notices(self) -> tuple[facts.Notice, ...]:
         """Every notice sent."""
-        return facts.notices(self.record)[0]
+        return self.communication[0]
 
     @cached_property
     def timeline(self) -> facts.Log:
@@ -148,20 +158,20 @@ class Chain:
         """Whether the record says that it is closed."""
         return self.status == "closed"
 
-    @property
+    @cached_property
     def resolved(self) -> bool:
         """Whether the record says that it is resolved."""
         return (
             self.status in ("resolved", "closed") or self.resolution["resolved_at"].time is not None
         )
 
-    @property
+    @cached_property
     def false_positive(self) -> bool:
         """Whether a named person judged the signals to be a false positive."""
         validity = self.intake[1]
         return validity is not None and validity.verdict == "false positive" and bool(validity.by)
 
-    @property
+    @cached_property
     def executing(self) -> bool:
         """Whether anything was run."""
         return any(e.started or e.outcome for e in self.executions)
@@ -188,22 +198,33 @@ class Chain:
         return bool(one) and self.limits.identity(one) == self.limits.identity(other)
 
     @cached_property
-    def _commanders(self) -> tuple[tuple[Time | None, str], ...]:
-        approvals = self.prerequisites["approvals"]
-        return tuple(
+    def _commanders(self) -> list[tuple[Time | None, str]]:
+        """Who took command, and when: by time, or as the file has them where one has none."""
+        taken = [
             (a["approved_at"].time, a["by"]["name"].text)
-            for a in approvals
+            for a in self.prerequisites["approvals"]
             if a["approval"].text == "commander_authority" and a["by"]["name"].text
-        )
-
-    def commander_at(self, moment: Time | None) -> str:
-        """Who held command at a moment: the last who had taken it by then."""
-        held = [
-            name
-            for since, name in self._commanders
-            if not since or not moment or order(since, moment) is not Order.CONTRADICTED
         ]
-        return held[-1] if held else ""
+        if all(since for since, _ in taken):
+            taken.sort(key=lambda entry: entry[0].earliest if entry[0] else self.now)
+        return taken
+
+    def commanders_at(self, moment: Time | None) -> tuple[str, ...]:
+        """Who may have held command at a moment: several where a hand-over cannot be told apart."""
+        held: list[str] = []
+        for since, name in self._commanders:
+            if since and moment and order(since, moment) is Order.CONTRADICTED:
+                continue
+            if since and moment and order(since, moment) is Order.PROVEN:
+                held.clear()
+            held.append(name)
+        return tuple(held)
+
+    def commands(self, name: str, moment: Time | None) -> bool:
+        """Whether someone held command at a moment; policy answers where the record is silent."""
+        if self._commanders:
+            return any(self.same(held, name) for held in self.commanders_at(moment))
+        return self.limits.identity(name) in (self.limits.holders(COMMANDER) or ())
 
     def holds(self, name: str, role: str, moment: Time | None) -> bool:
         """Whether policy or, where it is silent, prerequisites.json gives someone a role."""
@@ -211,7 +232,7 @@ class Chain:
         if holders is not None:
             return self.limits.identity(name) in holders
         if role == COMMANDER:
-            return self.same(self.commander_at(moment), name)
+            return self.commands(name, moment)
         wanted = self._approval_of(role)
         return any(
             self.same(a["by"]["name"].text, name)
@@ -230,28 +251,52 @@ class Chain:
         """Each classification with the consensus derived from its assessors' own verdicts."""
         return tuple(self._consensus(c) for c in facts.classifications(self.record))
 
-    def _consensus(self, classification: Classification) -> Consensus:
+    def _consensus(self, classification: Classification, until: Time | None = None) -> Consensus:
+        """The consensus on a classification, from the verdicts that were given by a moment."""
         severity = self.limits.severity(classification.severity)
-        latest = {self.limits.identity(a.name): a for a in _by_time(classification.assessors)}
-        agreeing = tuple(a for a in latest.values() if self._agrees(a, severity))
-        dissent = tuple(a for a in latest.values() if a not in agreeing)
-        commander = next((a for a in agreeing if self.holds(a.name, COMMANDER, a.time)), None)
-        agreed = None
-        if severity and commander and not dissent and len(agreeing) >= severity.assessors:
-            agreed = _reached(agreeing, commander, severity.assessors)
-        return Consensus(classification, severity, agreed, agreeing, dissent, commander is not None)
+        words = [a for a in classification.assessors if not _after(a.time, until)]
+        runs = self._verdicts(words)
+        agreeing = [run for run in runs if severity and self._own(run[0]) == severity]
+        against = tuple(r[0] for r in runs if r not in agreeing and r[0].severity)
+        commander = next((a for r in agreeing for a in r if self.commands(a.name, a.time)), None)
+        found = Consensus(
+            classification,
+            severity,
+            None,
+            tuple(run[0] for run in agreeing),
+            against,
+            tuple(run[0] for run in runs if not run[0].severity),
+            commander is not None,
+        )
+        if not (found.complete and severity and commander):
+            return found
+        others = [run[0].time for run in agreeing if commander not in run]
+        turned = [r[0].time for r in agreeing if self._turned(r, words)]
+        agreed = _reached(commander.time, others, severity.assessors - 1, turned)
+        return found._replace(agreed=agreed)
 
-    def _agrees(self, assessor: facts.Assessor, severity: Severity | None) -> bool:
-        own = self.limits.severity(assessor.severity)
-        return own is not None and own == severity
+    def _verdicts(self, words: Iterable[facts.Assessor]) -> list[list[facts.Assessor]]:
+        return runs(words, lambda a: self.limits.identity(a.name), self._own)
+
+    def _own(self, assessor: facts.Assessor) -> Severity | None:
+        return self.limits.severity(assessor.severity)
+
+    def _turned(self, run: list[facts.Assessor], words: list[facts.Assessor]) -> bool:
+        """Whether someone had another opinion before: until then there was no consensus."""
+        return len(run) < sum(self.same(a.name, run[0].name) for a in words)
+
+    def _as_of(self, moment: Time | None) -> list[Consensus]:
+        """Each consensus as it stood at a moment: who objects afterwards undoes nothing."""
+        return [
+            self._consensus(c.classification, moment)
+            if any(_after(a.time, moment) for a in c.classification.assessors)
+            else c
+            for c in self.consensus
+        ]
 
     def in_force(self, moment: Time | None) -> Consensus | None:
         """The classification in force at a moment: the last one agreed by then."""
-        agreed = [
-            c
-            for c in self.consensus
-            if c.agreed and (not moment or order(c.agreed, moment) is not Order.CONTRADICTED)
-        ]
+        agreed = [c for c in self._as_of(moment) if c.agreed and not _after(c.agreed, moment)]
         return agreed[-1] if agreed else None
 
     @cached_property
@@ -285,14 +330,23 @@ class Chain:
     # --- ready ---
 
     def readiness_items(self, execution: Execution | None = None) -> list[Node]:
-        """The required items of the checklist; for an execution, those that concern its option."""
+        """The required items of the checklist that concern an execution, or what is planned."""
         decision = self.decision_of(execution) if execution else None
+        options = (decision.option,) if decision else tuple(o.id for o in self.planned)
         return [
             item
             for item in self.checklist["items"]
             if item["required"].flag is not False
-            and (not decision or item["option"].text in ("", decision.option))
+            and (not options or item["option"].text in ("", *options))
         ]
+
+    @cached_property
+    def planned(self) -> tuple[Option, ...]:
+        """The options that were decided; before any decision, the one proposed, or all of them."""
+        decided = [option for d, _ in self.live if (option := self.option(d.option))]
+        proposal = facts.proposal(self.record)
+        proposed = self.option(proposal.option) if proposal else None
+        return tuple(decided) or ((proposed,) if proposed else self.options)
 
     # --- approved ---
 
@@ -308,8 +362,24 @@ class Chain:
     def superseding(self, decision: Decision) -> Decision | None:
         """The decision that replaced another."""
         return next(
-            (d for d in self.decisions if decision.id and d.supersedes == decision.id), None
+            (d for d in self.decisions if decision.id and d.supersedes == decision.id != d.id),
+            None,
         )
+
+    @cached_property
+    def live(self) -> tuple[tuple[Decision, Execution | None], ...]:
+        """Each decision that counts: executed ones, with their gravest execution, and the last."""
+        pairs: list[tuple[Decision, Execution | None]] = []
+        for decision in self.decisions:
+            ran = [e for e in self.executions if e.decision == decision.id]
+            run = min(ran, key=lambda e: self._rank_at(e.started), default=None)
+            if run or self.superseding(decision) is None:
+                pairs.append((decision, run))
+        return tuple(pairs)
+
+    def _rank_at(self, moment: Time | None) -> int:
+        severity = self.severity_at(moment)
+        return severity.rank if severity else 0
 
     def strategy_of(self, execution: Execution) -> str:
         """The strategy of the option that an execution carried out, or ""."""
@@ -337,15 +407,18 @@ class Chain:
         At the mildest severity any one person other than the operator is enough.
         """
         given = [a for a in latest_words(self, decision) if a.verdict == "approve"]
-        roles = self.roles_required(self.severity_at(moment))
-        found = [
-            RequiredApproval(role, next((a for a in given if a.role == role), None))
-            for role in roles
-        ]
-        if not found:
-            others = [a for a in given if not self.same(a.name, operator)]
-            found = [RequiredApproval("", next(iter(others), None))]
+        severity = self.severity_at(moment)
+        found = [RequiredApproval(r, self._filled(given, r)) for r in self.roles_required(severity)]
+        if severity and not severity.approvers:
+            others = (a for a in given if not self.same(a.name, operator))
+            found.append(RequiredApproval("", next(others, None)))
         return found
+
+    def _filled(self, given: list[Approval], role: str) -> Approval | None:
+        """The approval that fills a role: of someone who holds it, else of who claims it."""
+        claimed = [a for a in given if a.role == role]
+        held = (a for a in claimed if a.standing or self.holds(a.name, role, self.approved_at(a)))
+        return next(held, next(iter(claimed), None))
 
     def approved_at(self, approval: Approval) -> Time | None:
         """When an approval was given; for a standing one, when that was granted."""
@@ -403,11 +476,16 @@ class Chain:
 
 
 def latest_words(chain: Chain, decision: Decision) -> list[Approval]:
-    """Each approver's latest word on a decision, per role."""
-    words: dict[tuple[str, str], Approval] = {}
-    for approval in _by_time(decision.approvals):
-        words[chain.limits.identity(approval.name), approval.role] = approval
-    return list(words.values())
+    """Each approver's latest word on a decision, per role, from when it was first given.
+
+    Who approves the same text again has approved it all along; another text is another word.
+    """
+    said = runs(
+        decision.approvals,
+        lambda a: (chain.limits.identity(a.name), a.role),
+        lambda a: (a.verdict, a.sha256, a.standing),
+    )
+    return [run[0] for run in said]
 
 
 Spoken = TypeVar("Spoken", facts.Assessor, Approval)
@@ -424,12 +502,42 @@ def _by_time(entries: Iterable[Spoken]) -> list[Spoken]:
     )
 
 
+def runs(
+    entries: Iterable[Spoken],
+    who: Callable[[Spoken], Hashable],
+    said: Callable[[Spoken], Hashable],
+) -> list[list[Spoken]]:
+    """What each person said last, with the earlier words that said the same without a break."""
+    found: dict[Hashable, list[Spoken]] = {}
+    for entry in _by_time(entries):
+        run = found.setdefault(who(entry), [])
+        if run and said(run[-1]) != said(entry):
+            run.clear()
+        run.append(entry)
+    return list(found.values())
+
+
+def _after(time: Time | None, moment: Time | None) -> bool:
+    """Whether a time is proven to be later than a moment."""
+    if time is None or moment is None:
+        return False
+    return order(time, moment) is Order.CONTRADICTED
+
+
 def _reached(
-    agreeing: tuple[facts.Assessor, ...], commander: facts.Assessor, wanted: int
+    commander: Time | None, others: list[Time | None], wanted: int, turned: list[Time | None]
 ) -> Time | None:
-    """When a consensus was reached: the commander and enough others had spoken."""
-    others = [a.time for a in agreeing if a is not commander and a.time]
-    others = sorted(others, key=lambda t: t.latest)[: wanted - 1]
-    if commander.time is None or len(others) < wanted - 1:
+    """When a consensus was reached: the commander and enough others had spoken, and none objected.
+
+    Of the others the first ones count, so that a late assessor does not make it later.
+    """
+    timed = [t for t in others if t]
+    if commander is None or len(timed) < wanted:
         return None
-    return max((commander.time, *others), key=lambda t: t.latest)
+    needed = [commander, *(t for t in turned if t)]
+    if wanted:
+        by_end = sorted(timed, key=lambda t: t.latest)[wanted - 1]
+        earliest = sorted(t.earliest for t in timed)[wanted - 1]
+        needed.append(by_end._replace(earliest=min(earliest, by_end.earliest)))
+    last = max(needed, key=lambda t: t.latest)
+    return last._replace(earliest=max(t.earliest for t in needed))

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from incident_gates import __version__
-from incident_gates.errors import CouldNotTell, GateError, UsageError
+from incident_gates.errors import CouldNotTell, UsageError
+from incident_gates.terminal import SETTINGS, coloured, errors_as_sentences, incident_ids, put
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from incident_gates.model import Report
 
 FORMATS = ("text", "json")
 GATE_NAMES = ("prerequisites", "severity", "mitigation", "recovery", "resolution")
-SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
-
-
-def incident_ids(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
-    """The ids of incidents below the usual root, for shell completion; reads names alone."""
-    from incident_gates.discover import ROOT, repository
-
-    folder = repository(Path.cwd()) / ROOT
-    names = (
-        [entry.name for entry in os.scandir(folder) if entry.is_dir()] if folder.is_dir() else []
-    )
-    return sorted(name for name in names if name.startswith(incomplete))
 
 
 SELECTING: list[Callable[[Any], Any]] = [
@@ -245,7 +232,7 @@ def _target(entry: str) -> tuple[str, Path]:
     kind, separator, name = entry.partition("=")
     if not separator or kind not in FORMATS or not name:
         raise UsageError(f"--report {entry}: write FORMAT=FILE, with {' or '.join(FORMATS)}.")
-    target = Path(name).absolute()
+    target = Path(name).resolve()
     if not target.parent.is_dir():
         raise UsageError(f"--report {entry}: the folder {target.parent} does not exist.")
     return kind, target
@@ -264,11 +251,13 @@ def _rendered(report: Report, kind: str, *, colour: bool = False) -> str:
 
 def _write(report: Report, kind: str, target: Path) -> None:
     """Writes a report; never over evidence: an output that is an input would judge itself."""
+    from incident_gates import protocol
     from incident_gates.atomic import write
+    from incident_gates.discover import holds_incident
 
-    for incident in report.incidents:
-        if f"/{incident.path}/" in f"{target.as_posix()}/":
-            raise UsageError(f"--report: {target.name} lies inside the evidence of an incident.")
+    known = protocol.load()
+    if holds_incident(target.parent, known) or target.name in known.artifacts:
+        raise UsageError(f"--report: {target.name} would stand among the evidence of an incident.")
     try:
         write(target, _rendered(report, kind).encode())
     except OSError as error:
@@ -278,42 +267,7 @@ def _write(report: Report, kind: str, target: Path) -> None:
 
 
 def _print(report: Report, kind: str) -> None:
-    stream = sys.stdout
-    colour = stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
-    rendered = _rendered(report, kind, colour=colour and kind == "text")
-    encoding = stream.encoding or "utf-8"
-    stream.write(rendered.encode(encoding, "replace").decode(encoding))
-
-
-@contextmanager
-def errors_as_sentences() -> Iterator[None]:
-    """Turns every error into one sentence on stderr and its exit code; never a traceback."""
-    try:
-        yield
-    except GateError as error:
-        _fail(str(error), error.exit_code)
-    except ImportError as error:
-        said = f"{error.name or error} is not installed. Install with: pip install incident-gates"
-        _fail(said, 2)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(3) from None
-    except Exception as error:
-        if "INCIDENT_GATES_DEBUG" in os.environ:
-            raise
-        _fail(f"{type(error).__name__}; set INCIDENT_GATES_DEBUG=1 to see where", 3)
-
-
-def _fail(sentence: str, code: int) -> None:
-    from incident_gates.report.escape import visible
-
-    said = visible(sentence, 500)
-    if code == CouldNotTell.exit_code:
-        from incident_gates.run import error_announcement
-
-        said = error_announcement("check", said)
-    click.echo(said if code == CouldNotTell.exit_code else f"Error: {said}", err=True)
-    raise SystemExit(code)
+    put(_rendered(report, kind, colour=coloured(sys.stdout) and kind == "text"))
 
 
 # The desk registers its commands on the group.

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from incident_gates import cli
+from incident_gates.terminal import SETTINGS
 
 SELECTING, JUDGING, FLAGS = cli.SELECTING, cli.JUDGING, cli.FLAGS
 
@@ -22,7 +23,7 @@ def _threshold(name: str) -> Any:
 
 
 def _gate(name: str, gate: str, *options: Any) -> click.Command:
-    @click.command(name, context_settings=cli.SETTINGS, help=_help(name, gate, options))
+    @click.command(name, context_settings=SETTINGS, help=_help(name, gate, options))
     @cli.with_options(*SELECTING, *JUDGING, *options)
     def command(**given: Any) -> None:
         raise SystemExit(cli.judge(gates=(gate,), **given))
@@ -53,7 +54,7 @@ validate_gate_13_resolution = _gate(
 )
 
 
-@click.command("run_protocol_13_gates", context_settings=cli.SETTINGS)
+@click.command("run_protocol_13_gates", context_settings=SETTINGS)
 @cli.with_options(*SELECTING, *JUDGING, *FLAGS.values())
 def run_protocol_13_gates(**given: Any) -> None:
     """Judge incidents against prerequisites and all four gates.
@@ -65,7 +66,7 @@ def run_protocol_13_gates(**given: Any) -> None:
     raise SystemExit(cli.judge(**given))
 
 
-@click.command("aggregate_evidence_13", context_settings=cli.SETTINGS)
+@click.command("aggregate_evidence_13", context_settings=SETTINGS)
 @cli.with_options(
     *SELECTING,
     click.option(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates import policy as policies
 from incident_gates.errors import UsageError
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 ROOT = ".artifacts/incidents"
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(NamedTuple):
     """A folder of incidents: ``site`` holds ``.artifacts``, ``base`` is the repository."""
 
     folder: Path
@@ -63,8 +61,7 @@ def read_policy(explicit: str | None, start: Path) -> Policy:
     return policies.Policy()
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(NamedTuple):
     """What to judge: paths (none: the policy's roots), and incident ids (none: all)."""
 
     paths: Sequence[str] = ()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates import causal, excuses, gates
 from incident_gates.chain import Chain
@@ -34,6 +33,7 @@ DUE, READY, ALL = "due", "ready", "all"
 REQUIRE = (DUE, READY, ALL)
 READY_GATES = ("prerequisites", "severity", "mitigation")
 INTAKE = "incident-intake-log.md"
+PLACEHOLDER = "FIL009"
 GATES = {
     "severity": gates.severity,
     "mitigation": gates.mitigation,
@@ -42,22 +42,24 @@ GATES = {
 }
 
 
-@dataclass(frozen=True)
-class Request:
-    """What was asked: which gates (none: all of them), what must be due, whether warnings fail."""
+class Request(NamedTuple):
+    """What was asked: which gates (none: all of them), what must be due, whether warnings fail.
+
+    A gate that is named is judged whether or not it is due, unless ``only_due`` says otherwise.
+    """
 
     require: str = DUE
     gates: tuple[str, ...] = ()
     strict: bool = False
+    only_due: bool = False
 
 
-@dataclass
 class Judgement:
     """What the rules said about one record: findings by gate, and rules that broke down."""
 
-    found: dict[str, list[Finding]] = field(default_factory=dict)
-    at_once: set[int] = field(default_factory=set)
-    broken: dict[str, str] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.found: dict[str, list[Finding]] = {}
+        self.broken: dict[str, str] = {}
 
     def add(self, gate: str, finding: Finding) -> None:
         """Keeps a finding under its gate; "" for those that belong to none."""
@@ -70,7 +72,8 @@ def judge(record: Record, limits: Limits, now: datetime, request: Request) -> In
     selected = request.gates or tuple(gate.id for gate in limits.protocol.gates)
     judgement = Judgement()
     _run(chain, judgement, selected, after=False)
-    chain.excuses = excuses.apply(chain, judgement.found)
+    judgement.found = {gate: _without_echoes(f) for gate, f in judgement.found.items()}
+    chain.excuses = excuses.apply(chain, judgement.found, selected)
     _run(chain, judgement, selected, after=True)
     reports = tuple(
         _gate_report(chain, gate, judgement, request)
@@ -130,6 +133,12 @@ def _run_one(chain: Chain, rule: Rule, judgement: Judgement, selected: tuple[str
         judgement.add(gate, finding)
 
 
+def _without_echoes(findings: list[Finding]) -> list[Finding]:
+    """A placeholder is said once: by the rule that asks for the value, where there is one."""
+    asked = {f.location for f in findings if f.level == CRITICAL and f.rule != PLACEHOLDER}
+    return [f for f in findings if f.rule != PLACEHOLDER or f.location not in asked]
+
+
 def _gate_of(chain: Chain, rule: Rule, breach: Breach) -> str:
     """The gate of a finding: its rule's, or the one that reads the file."""
     if rule.gate != "record":
@@ -170,7 +179,8 @@ def _claims(chain: Chain) -> dict[str, bool]:
 
 def is_due(chain: Chain, gate: Gate, request: Request) -> bool:
     """Whether a gate is judged: by what the record claims, or because it was asked for."""
-    if gate.id in request.gates or request.require == ALL:
+    named = gate.id in request.gates and not request.only_due
+    if named or request.require == ALL:
         return True
     if request.require == READY and gate.id in READY_GATES:
         return True

@@ -14,6 +14,7 @@ from incident_gates.rules import RULES
 if TYPE_CHECKING:
     from incident_gates.chain import Chain
     from incident_gates.incident import Node
+    from incident_gates.protocol import Protocol
     from incident_gates.rules import Rule
 
 FILE = "waivers.yaml"
@@ -36,10 +37,11 @@ FIELDS = {
         "accepted_at",
     ),
 }
+GRANTED_BY = {WAIVER: "approved_by", DEVIATION: "accepted_by"}
 ACCEPTED_BY = 2
 
 
-def excusable(rule: Rule, kind: str, chain: Chain) -> str:
+def refuses(rule: Rule, kind: str, protocol: Protocol) -> str:
     """Why an entry of that kind may not excuse a rule; "" where it may.
 
     A file can always be repaired, so nothing excuses one that cannot be read.
@@ -50,34 +52,51 @@ def excusable(rule: Rule, kind: str, chain: Chain) -> str:
         return ""
     if rule.criterion == "order":
         return "the causal order cannot be waived"
-    if rule.gate == "record" and rule.id != "FIL001":
+    if rule.criterion == "consistent":
         return "files that disagree cannot be waived"
-    gates = {gate.id: gate for gate in chain.limits.protocol.gates}
+    gates = {gate.id: gate for gate in protocol.gates}
     if rule.gate in gates and not gates[rule.gate].waiver:
         return f"gate {gates[rule.gate].number} cannot be waived"
     return ""
 
 
-def apply(chain: Chain, found: dict[str, list[Finding]]) -> Matched:
-    """Puts each valid entry on the finding that it covers; ``found`` is by gate, changed in place."""
+def apply(chain: Chain, found: dict[str, list[Finding]], selected: tuple[str, ...]) -> Matched:
+    """Puts each valid entry on what it covers; ``found`` is by gate, and changed in place."""
     matched = Matched()
     covered: dict[int, Excuse] = {}
     for entry in chain.record.node(FILE)["entries"]:
+        if entry["kind"].text not in FIELDS:
+            continue  # its schema says so
         rule = RULES.get(entry["rule"].text)
         if rule is None:
             matched.refused.append((entry, f"{entry['rule'].text or 'nothing'} is no rule"))
             continue
         hits = [(gate, f) for gate, fs in found.items() for f in fs if _covers(entry, f)]
         if not hits:
-            matched.orphaned.append((entry, f"{rule.id} finds nothing that it could excuse"))
-        elif len(hits) > 1:
+            if _was_asked(chain, rule, selected):
+                matched.orphaned.append((entry, _nothing(entry, rule, found)))
+        elif len(hits) > 1 and not entry["subject"].text:
             subjects = " | ".join(sorted({f.subject for _, f in hits}))
             matched.ambiguous.append((entry, f"{rule.id} finds several: say subject: {subjects}"))
-        elif _valid(chain, entry, rule, *hits[0], matched):
-            covered[id(hits[0][1])] = _excuse(chain, entry)
+        elif all(_valid(chain, entry, rule, *hit, matched) for hit in hits):
+            covered.update((id(finding), _excuse(chain, entry)) for _, finding in hits)
     for gate, findings in found.items():
         found[gate] = [replace(f, excuse=covered.get(id(f))) for f in findings]
     return matched
+
+
+def _was_asked(chain: Chain, rule: Rule, selected: tuple[str, ...]) -> bool:
+    """Whether the rule could have found something; a run of one gate leaves the others out."""
+    whole = len(selected) == len(chain.limits.protocol.gates)
+    asked = rule.gate in selected or (rule.gate == "record" and whole)
+    return asked and all(chain.record.readable(name) for name in rule.needs)
+
+
+def _nothing(entry: Node, rule: Rule, found: dict[str, list[Finding]]) -> str:
+    others = sorted({f.subject for fs in found.values() for f in fs if f.rule == rule.id})
+    if not others:
+        return f"{rule.id} finds nothing that it could excuse"
+    return f"{rule.id} finds nothing about {entry['subject'].text}, but about {' | '.join(others)}"
 
 
 def _covers(entry: Node, finding: Finding) -> bool:
@@ -86,11 +105,11 @@ def _covers(entry: Node, finding: Finding) -> bool:
     return about and subject in ("", finding.subject)
 
 
-def _valid(  # noqa: PLR0913 - one entry against one finding
+def _valid(  # noqa: PLR0913, PLR0917 - one entry against one finding
     chain: Chain, entry: Node, rule: Rule, gate: str, finding: Finding, matched: Matched
 ) -> bool:
     kind = entry["kind"].text
-    why_not = excusable(rule, kind, chain) or _gate_refuses(chain, kind, gate)
+    why_not = refuses(rule, kind, chain.limits.protocol) or _gate_refuses(chain, kind, gate)
     if why_not:
         matched.refused.append((entry, f"{rule.id} takes no {kind}: {why_not}"))
         return False
@@ -122,11 +141,16 @@ def _unauthorised(chain: Chain, entry: Node, gate: str, finding: Finding) -> str
         return f"it lacks {', '.join(absent)}"
     if entry["incident"].text != chain.record.incident_id:
         return f"it is about incident {entry['incident'].text or 'nothing'}"
-    people = list(entry["approved_by" if kind == WAIVER else "accepted_by"])
+    granted = from_value(entry["approved_at" if kind == WAIVER else "accepted_at"].value)
+    if granted and granted.earliest > chain.now:
+        return f"it is granted at {granted.shown}, which is later than now"
+    people = [
+        p for p in entry["approved_by" if kind == WAIVER else "accepted_by"] if p["name"].text
+    ]
     names = {chain.limits.identity(p["name"].text) for p in people}
     requester = chain.limits.identity(entry["requested_by"]["name"].text)
     if requester in names:
-        return f"{entry['requested_by']['name'].text} requested it and approved it"
+        return f"{entry['requested_by']['name'].text} requested it, and granted it as well"
     if kind == DEVIATION:
         return _not_independent(chain, names, finding)
     return _roles_missing(chain, people, gate)
@@ -134,9 +158,10 @@ def _unauthorised(chain: Chain, entry: Node, gate: str, finding: Finding) -> str
 
 def _not_independent(chain: Chain, names: set[str], finding: Finding) -> str:
     concerned = {chain.limits.identity(name) for name in finding.concerned}
-    if len(names - concerned) < ACCEPTED_BY:
-        return "it takes two people who are not concerned in it"
-    return ""
+    if len(names - concerned) >= ACCEPTED_BY:
+        return ""
+    those = ", ".join(sorted(finding.concerned))
+    return f"it takes two people who are not concerned in it{f' ({those})' if those else ''}"
 
 
 def _roles_missing(chain: Chain, people: list[Node], gate: str) -> str:
@@ -148,7 +173,10 @@ def _roles_missing(chain: Chain, people: list[Node], gate: str) -> str:
         if chain.holds(name, role, None):
             held[role].add(chain.limits.identity(name))
     absent = [role for role in wanted if not held[role]]
-    return f"it lacks the approval of the {' and the '.join(absent)}" if absent else ""
+    if absent:
+        return f"it lacks the approval of the {' and the '.join(absent)}"
+    alone = len(set().union(*held.values())) < len(wanted)
+    return f"one person cannot be {' and '.join(wanted)} at once" if alone else ""
 
 
 def _said(node: Node) -> bool:
@@ -159,7 +187,7 @@ def _said(node: Node) -> bool:
 
 def _excuse(chain: Chain, entry: Node) -> Excuse:
     waiver = entry["kind"].text == WAIVER
-    people = entry["approved_by" if waiver else "accepted_by"]
+    people = entry[GRANTED_BY[entry["kind"].text]]
     reason = entry["reason" if waiver else "why"].text
     expires = entry["expires_at"].text if waiver else None
     names = tuple(p["name"].text for p in people)

@@ -13,10 +13,13 @@ from jsonschema.validators import extend
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
+from incident_gates.evidence import times
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SHOWN = 60
+TIME = "2026-03-14T02:25:00Z"
 
 
 @cache
@@ -65,11 +68,19 @@ def _phrase(error: ValidationError) -> str:
     shown = json.dumps(error.instance, ensure_ascii=False)
     shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
     parent: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
+    if isinstance(error.instance, str) and _asks_for_a_time(parent):
+        fits = times.parse(error.instance)
+        why = "it lacks a capital T or Z, or its year" if fits else times.why_not(error.instance)
+        return f"{shown}: {why}; write it as {TIME}"
     said = _PHRASES.get(str(error.validator))
     if said:
         return str(said(error, shown))
     expected = parent.get("title") or parent.get("description", "")
     return f"{shown} is not {_article(expected)}" if expected else f"{shown}: {error.message}"
+
+
+def _asks_for_a_time(parent: dict[str, Any]) -> bool:
+    return str(parent.get("description", "")).startswith("RFC 3339")
 
 
 def _article(expected: str) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates.evidence import times
 from incident_gates.evidence.markdown import Line, Table, fields
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
     from incident_gates.incident import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(NamedTuple):
     """Someone named in the record, in a role."""
 
     name: str
@@ -39,6 +37,12 @@ def person(node: Node) -> Person | None:
 
 # --- Markdown logs -------------------------------------------------------------------------------
 
+
+def said(text: str) -> str:
+    """The text, or "" where it is not available or a placeholder: neither says anything."""
+    return "" if text.startswith(NOT_AVAILABLE) or is_placeholder(text) else text
+
+
 COLUMNS: Mapping[str, frozenset[str]] = {
     "time": frozenset({"time", "time (utc)", "utc", "when", "timestamp", "at"}),
     "source": frozenset({"source", "origin", "from system"}),
@@ -49,8 +53,7 @@ COLUMNS: Mapping[str, frozenset[str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
+class LogEntry(NamedTuple):
     """One entry of a Markdown log: its time, its columns, its line."""
 
     time: Time | None
@@ -60,11 +63,10 @@ class LogEntry:
     def column(self, name: str) -> str:
         """A column's text, or "" where it is absent, not available, or a placeholder."""
         text = self.columns.get(name, "")
-        return "" if text.startswith(NOT_AVAILABLE) or is_placeholder(text) else text
+        return said(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(NamedTuple):
     """A line that looks like an entry and cannot be read."""
 
     place: Place
@@ -72,8 +74,7 @@ class Unreadable:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(NamedTuple):
     """A Markdown log as read; ``stepped_back`` are entries earlier than the one before."""
 
     entries: tuple[LogEntry, ...]
@@ -81,8 +82,7 @@ class Log:
     stepped_back: tuple[LogEntry, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Raw:
+class _Raw(NamedTuple):
     """A candidate before its time is read: the text that leads with a time, and the columns."""
 
     stamp: str
@@ -92,9 +92,16 @@ class _Raw:
 
 
 def read_log(
-    name: str, parsed: Markdown | None, sections: Iterable[Section], parts: tuple[str, ...]
+    name: str,
+    parsed: Markdown | None,
+    sections: Iterable[Section],
+    parts: tuple[str, ...],
+    day: date | None = None,
 ) -> Log:
-    """Reads the entries of a log; ``parts`` name the pieces of a one-line entry after its time."""
+    """Reads the entries of a log; ``parts`` name the pieces of a one-line entry after its time.
+
+    ``day`` dates bare times where the file gives no date of its own.
+    """
     if parsed is None:
         return Log((), (), ())
     raws: list[_Raw] = []
@@ -103,10 +110,10 @@ def read_log(
         found = list(_candidates(name, section, parts))
         raws += [item for item in found if isinstance(item, _Raw)]
         bad += [item for item in found if isinstance(item, Unreadable)]
-    clock = times.Clock(_date(parsed))
+    clock = times.Clock(_date(parsed) or day)
     entries, unread = _timed(name, raws, clock)
     if clock.stepped_back and _descending(entries):
-        clock = times.Clock(_date(parsed))
+        clock = times.Clock(_date(parsed) or day)
         entries, unread = _timed(name, raws[::-1], clock)
     dated = [entry for entry in entries if entry.time]
     back = tuple(dated[index] for index in clock.stepped_back)
@@ -210,8 +217,7 @@ def _line(
 VALIDITY = ("validity", "verdict", "validation", "alert validity")
 
 
-@dataclass(frozen=True, slots=True)
-class Validity:
+class Validity(NamedTuple):
     """Who judged the signals to be a real incident or a false positive, and when."""
 
     verdict: str
@@ -221,8 +227,7 @@ class Validity:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """One notice: who was told what, where, when, by whom."""
 
     time: Time | None
@@ -233,8 +238,7 @@ class Notice:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Assessor:
+class Assessor(NamedTuple):
     """One responder's own verdict."""
 
     name: str
@@ -244,8 +248,7 @@ class Assessor:
     node: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Classification:
+class Classification(NamedTuple):
     """One judgement of severity, with what each assessor said."""
 
     node: Node
@@ -270,7 +273,7 @@ _WHO = re.compile(r"(?P<name>[^()]*)(?:\((?P<role>[^()]*)\))?")
 
 def _validity(name: str, parsed: Markdown, section: Section) -> Validity:
     stated = fields(section)
-    text = {key: "" if is_placeholder(value) else value for key, (value, _) in stated.items()}
+    text = {key: said(value) for key, (value, _) in stated.items()}
     who = _WHO.match(text.get("by", ""))
     clock = times.Clock(_date(parsed))
     clock.heading(section.title)
@@ -331,8 +334,7 @@ def classifications(record: Record) -> tuple[Classification, ...]:
 # --- Gate 2 --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One option of the plan; ``sha256`` is of its section as written."""
 
     id: str
@@ -345,7 +347,7 @@ class Option:
     def field(self, *names: str) -> str:
         """A ``Key: value`` line of the option, or ""."""
         values = (self.stated[name][0] for name in names if name in self.stated)
-        return next((v for v in values if not is_placeholder(v)), "")
+        return next((v for v in values if said(v)), "")
 
     @property
     def expected(self) -> timedelta | None:
@@ -353,8 +355,7 @@ class Option:
         return times.human_duration(self.field("expected duration", "duration"))
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(NamedTuple):
     """The option proposed, and why."""
 
     option: str
@@ -372,7 +373,7 @@ def options(parsed: Markdown | None, name: str = "mitigation-plan.md") -> tuple[
         heading = OPTION.match(section.title)
         if parsed and heading:
             stated = fields(section)
-            strategy = slug(stated.get("strategy", ("", 0))[0])
+            strategy = slug(said(stated.get("strategy", ("", 0))[0]))
             place = Place(name, line=section.line)
             sha = section_digest(parsed, section)
             title = heading["title"].strip()
@@ -404,18 +405,17 @@ def proposal(record: Record) -> Proposal | None:
         return None
     stated = fields(section)
 
-    def said(*keys: str) -> str:
+    def first(*keys: str) -> str:
         values = (stated[k][0] for k in keys if k in stated)
-        return next((v for v in values if not is_placeholder(v)), "")
+        return next((v for v in values if said(v)), "")
 
-    option = re.sub(r"^option\s+", "", said("option", "proposed", "proposal"), flags=re.IGNORECASE)
+    option = re.sub(r"^option\s+", "", first("option", "proposed", "proposal"), flags=re.IGNORECASE)
     option = option.split(":")[0].split()[0] if option.split() else ""
-    why = said("why", "because", "reason", "rationale")
+    why = first("why", "because", "reason", "rationale")
     return Proposal(option, why, Place(name, line=section.line))
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(NamedTuple):
     """One person's word on one decision."""
 
     verdict: str
@@ -427,8 +427,7 @@ class Approval:
     node: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """A decision for an option, and what each approver said."""
 
     id: str
@@ -472,8 +471,7 @@ def _approval(node: Node) -> Approval:
 # --- Gate 3 --------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Execution:
+class Execution(NamedTuple):
     """One thing that was run."""
 
     id: str
@@ -511,8 +509,7 @@ def executions(record: Record) -> tuple[Execution, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """One run of a check."""
 
     result: str
@@ -520,24 +517,16 @@ class Result:
     node: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One recovery check with its runs; the latest counts."""
+class Check(NamedTuple):
+    """One recovery check with its runs; ``latest`` is the one that counts."""
 
     id: str
     service: str
     kind: str
     critical: bool
     results: tuple[Result, ...]
+    latest: Result | None
     node: Node
-
-    @property
-    def latest(self) -> Result | None:
-        """The run that counts: the latest by time, else the last of the file."""
-        timed = [r for r in self.results if r.time]
-        if len(timed) < len(self.results) or not timed:
-            return self.results[-1] if self.results else None
-        return max(timed, key=lambda r: r.time.latest)  # type: ignore[union-attr]
 
     @property
     def passed(self) -> bool:
@@ -545,18 +534,29 @@ class Check:
         return self.latest is not None and self.latest.result == "passed"
 
 
+def _latest(results: tuple[Result, ...]) -> Result | None:
+    """The latest run by time; where a time is missing, the last of the file."""
+    timed = [(r.time.latest, index) for index, r in enumerate(results) if r.time]
+    if len(timed) < len(results) or not timed:
+        return results[-1] if results else None
+    return results[max(timed)[1]]
+
+
 def checks(record: Record) -> tuple[Check, ...]:
     """Every recovery check, in the order of the file."""
-    return tuple(
-        Check(
-            node["id"].text,
-            node["service"].text,
-            node["kind"].text,
-            node["critical"].flag is not False,
-            tuple(Result(r["result"].text, r["checked_at"].time, r) for r in node["results"]),
-            node,
-        )
-        for node in record.node("recovery-validation.json")["checks"]
+    return tuple(_check(node) for node in record.node("recovery-validation.json")["checks"])
+
+
+def _check(node: Node) -> Check:
+    runs = tuple(Result(r["result"].text, r["checked_at"].time, r) for r in node["results"])
+    return Check(
+        node["id"].text,
+        node["service"].text,
+        node["kind"].text,
+        node["critical"].flag is not False,
+        runs,
+        _latest(runs),
+        node,
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
-from functools import cached_property
+from contextlib import suppress
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from incident_gates import schema
 from incident_gates.evidence import (
     archives,
     bounds,
@@ -33,57 +34,89 @@ if TYPE_CHECKING:
 NOT_AVAILABLE = "N/A:"
 
 
-@dataclass(frozen=True)
 class Document:
     """One file as read: its parsed value, or the refusal that says why there is none."""
 
-    name: str
-    path: str
-    artifact: Artifact
-    data: bytes = b""
-    text: str = ""
-    value: Any = None
-    refusal: Refusal | None = None
-    marks: dict[tuple[str | int, ...], tuple[int, int]] = field(default_factory=dict)
-
-    @property
-    def stem(self) -> str:
-        """The name without its ending, which is the name of its schema."""
-        return self.name.rsplit(".", 1)[0]
+    def __init__(  # noqa: PLR0913 - what a file is, in one place
+        self,
+        name: str,
+        path: str,
+        artifact: Artifact,
+        *,
+        data: bytes = b"",
+        text: str = "",
+        value: Any = None,
+        refusal: Refusal | None = None,
+        marks: dict[tuple[str | int, ...], tuple[int, int]] | None = None,
+    ) -> None:
+        self.name = name
+        self.path = path
+        self.artifact = artifact
+        self.data = data
+        self.text = text
+        self.value = value
+        self.refusal = refusal
+        self.marks = marks or {}
+        self.stem = name.rsplit(".", 1)[0]
+        self.root = Node(self, None, "", value if isinstance(value, dict) else None)
 
     @cached_property
     def sha256(self) -> str:
         """The digest of the bytes that were judged."""
         return files.digest(self.data)
 
-    @property
-    def root(self) -> Node:
-        """The whole JSON or YAML value, as a node; an empty one where the file has none."""
-        return Node(self, (), self.value if isinstance(self.value, dict) else None)
+    @cached_property
+    def unknown(self) -> tuple[schema.Problem, ...]:
+        """What the schema of the file does not know; decided once, for it costs most."""
+        return () if self.fits else schema.unknown_properties(self.stem, self.value)
+
+    @cached_property
+    def problems(self) -> tuple[schema.Problem, ...]:
+        """How the file breaks its schema."""
+        return () if self.fits else schema.problems(self.stem, self.value)
+
+    @cached_property
+    def fits(self) -> bool:
+        """Whether there is nothing to say about its shape."""
+        return (
+            self.refusal is not None
+            or not self.name.endswith((".json", ".yaml"))
+            or not schema.known(self.stem)
+            or schema.fits(self.stem, self.value)
+        )
 
 
-@dataclass(frozen=True, slots=True)
 class Node:
     """A value inside a JSON or YAML file that knows where it stands. Absent values are nodes too.
 
     Reading is tolerant: a value of the wrong type reads as absent, for its schema finding says so.
     """
 
-    document: Document
-    pointer: tuple[str | int, ...]
-    value: Any
+    __slots__ = ("_key", "_parent", "document", "value")
+
+    def __init__(self, document: Document, parent: Node | None, key: str | int, value: Any) -> None:
+        self.document = document
+        self._parent = parent
+        self._key = key
+        self.value = value
 
     def __getitem__(self, key: str) -> Node:
         value = self.value.get(key) if isinstance(self.value, dict) else None
-        return Node(self.document, (*self.pointer, key), value)
+        return Node(self.document, self, key, value)
 
     def __iter__(self) -> Iterator[Node]:
         if isinstance(self.value, list):
             for index, item in enumerate(self.value):
-                yield Node(self.document, (*self.pointer, index), item)
+                yield Node(self.document, self, index, item)
 
     def __bool__(self) -> bool:
         return self.value is not None
+
+    @property
+    def pointer(self) -> tuple[str | int, ...]:
+        """The JSON pointer from the top of the file."""
+        parent = self._parent
+        return () if parent is None else (*parent.pointer, self._key)
 
     @property
     def place(self) -> Place:
@@ -130,25 +163,31 @@ class Node:
 
 _DECORATION = " \t\n*_`.,:;?!…–—-"
 _PLACEHOLDER = re.compile(
-    r"""[\[<(]?\s*(?:tbd|todo|fixme|xxx)\b   # TBD, [TBD], TODO: say who
-    | n/a\Z                                  # not available, and no reason
-    | <[^<>]*>\Z | \[[^\[\]]*\ [^\[\]]*\]\Z  # <who>, [describe the impact]""",
+    r"""[\[<(]?\s*(?:
+        tbd(?![\w./-]*\w)                          # TBD, [TBD], TBD by Sam
+      | (?:todo|fixme|xxx)\s*(?:[\])>:]|\Z)        # TODO: say who; but not todo-api, Todo app
+      | (?-i:TODO|FIXME|XXX)\s)                    # TODO say who
+    | n/a\Z                                        # not available, and no reason
+    | <(?!https?:)[^<>]*>\Z | \[[^\[\]]*\ [^\[\]]*\]\Z  # <who>, [describe the impact]""",
     re.IGNORECASE | re.VERBOSE,
 )
 
 
+@lru_cache(maxsize=4096)
 def is_placeholder(text: str) -> bool:
     """Whether a text only holds the place of evidence: TBD, TODO …, a lone dot, a bare N/A."""
     word = text.strip(_DECORATION)
     return not word or _PLACEHOLDER.match(word) is not None
 
 
-_HINT = re.compile(r'tbd|todo|fixme|xxx|"\s*n/a\W*"|"[^\w"]*"|"<|"\[', re.IGNORECASE)
+_HINTS = ("tbd", "todo", "fixme", "xxx", '"n/a', '"<', '"[', '" ', "\\u20")
+_LONE_MARKS = re.compile(r'[:,\[]\s*"[^\w"]*"')
 
 
 def may_hold_placeholder(text: str) -> bool:
     """A quick look at a whole file, before every value of it is walked."""
-    return _HINT.search(text) is not None
+    lowered = text.lower()
+    return any(hint in lowered for hint in _HINTS) or _LONE_MARKS.search(text) is not None
 
 
 class Record:
@@ -164,7 +203,9 @@ class Record:
         self.base = base
         self.protocol = protocol
         self.path = _relative(folder, base)
+        self.refusal: Refusal | None = None
         self._documents: dict[str, Document | None] = {}
+        self._blanks: dict[str, Document] = {}
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -173,8 +214,13 @@ class Record:
 
     @cached_property
     def entries(self) -> tuple[files.Entry, ...]:
-        """What stands directly in the folder."""
-        return files.shallow(self.folder)
+        """What stands directly in the folder; its known files alone where that is too much."""
+        try:
+            return files.shallow(self.folder)
+        except Refusal as refusal:
+            self.refusal = refusal
+        there = (n for n in self.protocol.artifacts if (self.folder / n).is_file())
+        return tuple(files.Entry(name, 0, "file") for name in there)
 
     @cached_property
     def flat(self) -> bool:
@@ -196,8 +242,7 @@ class Record:
 
     def own(self) -> list[Document]:
         """Every known file that stands in the folder, inputs kept as copies left out."""
-        inputs = {entry["file"] for entry in self.protocol.inputs}
-        names = [name for name in self.protocol.artifacts if name not in inputs]
+        names = [n for n in self.protocol.artifacts if n not in self.protocol.upstream]
         return [d for d in map(self.document, names) if d]
 
     def documents(self) -> list[Document]:
@@ -213,7 +258,7 @@ class Record:
     def node(self, name: str) -> Node:
         """The top of a JSON file; an empty node where there is no such file."""
         document = self.document(name)
-        return document.root if document else Node(self._absent(name), (), None)
+        return (document or self._absent(name)).root
 
     def markdown(self, name: str) -> Markdown | None:
         """A Markdown file as parsed, or None."""
@@ -232,28 +277,33 @@ class Record:
 
     def kept_plans(self) -> list[Markdown]:
         """Earlier mitigation plans: copies kept in the folder, and what git holds of the file."""
-        kept = [
-            files.read_under(self.folder, entry.name, bounds.FILE_BYTES)
-            for entry in files.listing(self.folder)
-            if _KEPT_PLAN.search(entry.name) and entry.name != "mitigation-plan.md"
-        ]
-        kept += history.blobs_of(self.base, self.folder / "mitigation-plan.md")
+        kept = [*self._kept(), *history.blobs_of(self.base, self.folder / "mitigation-plan.md")]
         return [plan for data in kept if (plan := _markdown_or_none(data))]
+
+    def _kept(self) -> Iterator[bytes]:
+        # A copy that may not be read proves nothing, and is no reason to judge nothing.
+        with suppress(Refusal):
+            for entry in files.listing(self.folder):
+                if _KEPT_PLAN.search(entry.name) and entry.name != "mitigation-plan.md":
+                    with suppress(Refusal):
+                        yield files.read_under(self.folder, entry.name, bounds.FILE_BYTES)
 
     def file_of(self, name: str) -> Path:
         """Where a file stands: in the folder, or upstream for an input that has no copy."""
         if name in self.names:
             return self.folder / name
-        upstream = {entry["file"]: entry["folder"] for entry in self.protocol.inputs}
-        return self.site / upstream[name] / name if name in upstream else self.folder / name
+        upstream = self.protocol.upstream.get(name)
+        return self.site / upstream / name if upstream else self.folder / name
 
     def _absent(self, name: str) -> Document:
-        path = _relative(self.file_of(name), self.base)
-        return Document(name, path, self.protocol.artifacts[name])
+        if name not in self._blanks:
+            path = _relative(self.file_of(name), self.base)
+            self._blanks[name] = Document(name, path, self.protocol.artifacts[name])
+        return self._blanks[name]
 
     def _read(self, name: str) -> Document | None:
         path = self.file_of(name)
-        if name not in self.names and path.parent == self.folder:
+        if name not in self.names and (path.parent == self.folder or not self._relies_on(name)):
             return None
         blank = self._absent(name)
         try:
@@ -262,6 +312,17 @@ class Record:
             return _parsed(blank, path)
         except Refusal as refusal:
             return Document(name, blank.path, blank.artifact, refusal=refusal)
+
+    def _relies_on(self, name: str) -> bool:
+        """Whether an upstream file is part of the record: a closed one has only what it pinned.
+
+        What is deployed or rehearsed after closing must not change the verdict.
+        """
+        shared = all(entry["file"] != name for entry in self.protocol.inputs)
+        if shared or self.node("resolution-summary.json")["status"].text != "closed":
+            return True
+        inputs = self.node("prerequisites.json")["inputs"]
+        return any(n["file"].text == name and n["sha256"].text for n in inputs)
 
     def locate(self, place: Place) -> Location:
         """Turns a rule's place into lines and columns; only asked for findings that are kept."""
@@ -287,18 +348,18 @@ def _parsed(blank: Document, path: Path) -> Document:
     kind = path.suffix.lower()
     limit = {".zip": bounds.ZIP_BYTES, ".yaml": bounds.YAML_BYTES}.get(kind, bounds.FILE_BYTES)
     data = files.read(path, limit)
-    made = (blank.name, blank.path, blank.artifact, data)
+    made = (blank.name, blank.path, blank.artifact)
     if kind == ".zip":
-        return Document(*made, value=archives.open_archive(data))
+        return Document(*made, data=data, value=archives.open_archive(data))
     text = files.decode(data)
     try:
         if kind == ".yaml":
             parsed = strict_yaml.parse(text)
-            return Document(*made, text=text, value=parsed.value, marks=parsed.marks)
+            return Document(*made, data=data, text=text, value=parsed.value, marks=parsed.marks)
         parse = strict_json.parse if kind == ".json" else markdown.parse
-        return Document(*made, text=text, value=parse(text))
+        return Document(*made, data=data, text=text, value=parse(text))
     except Refusal as refusal:
-        return Document(*made, text=text, refusal=refusal)
+        return Document(*made, data=data, text=text, refusal=refusal)
 
 
 def _located(document: Document, place: Place) -> Location:
@@ -309,7 +370,7 @@ def _located(document: Document, place: Place) -> Location:
         else:
             line, column = _marked(document, place.pointer)
     if not line or not document.text:
-        return Location(document.path)
+        return Location(document.path, line, column)
     source = places.excerpt(document.text, line)
     end = column + length if column and length else None
     return Location(document.path, line, column, end, source)
@@ -322,7 +383,7 @@ def _marked(document: Document, pointer: tuple[str | int, ...]) -> tuple[int, in
 
 
 def _relative(path: Path, base: Path) -> str:
-    try:
-        return path.relative_to(base).as_posix()
-    except ValueError:
-        return Path(os.path.relpath(path, base)).as_posix()
+    """A path as seen from another, with slashes."""
+    text, prefix = str(path), f"{base}{os.sep}"
+    inside = text[len(prefix) :] if text.startswith(prefix) else os.path.relpath(path, base)
+    return inside.replace(os.sep, "/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 CRITICAL, WARNING, INFO = "CRITICAL", "WARNING", "INFO"
 LEVELS = (CRITICAL, WARNING, INFO)
@@ -30,8 +31,7 @@ class Verdict(str, Enum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a rule points: a file of the record, and a JSON pointer or a line in it."""
 
     file: str
@@ -40,8 +40,7 @@ class Place:
     column: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """A place resolved for people: 1-based line and columns, and the source line itself."""
 
     file: str
@@ -69,15 +68,18 @@ class Breach:
     fix: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Excuse:
-    """A waiver or deviation that covers a finding: who, why, until when, and where it stands."""
+class Excuse(NamedTuple):
+    """A waiver or deviation that covers a finding: who, why, until when, and where it stands.
+
+    ``new`` says that the very change which is judged brought it.
+    """
 
     kind: str
     by: tuple[str, ...]
     reason: str
     expires: str | None
     location: Location
+    new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +103,7 @@ class Finding:
         return self.level == CRITICAL and self.excuse is None
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(NamedTuple):
     """A measured value beside what is asked; ``value`` is None where nothing could be measured."""
 
     name: str
@@ -112,8 +113,7 @@ class Metric:
     comparison: str
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """One event of the causal line and how it stands to the one that had to come before it.
 
     ``order`` is ``start``, ``proven``, ``not_provable`` or ``contradicted``; ``time`` is empty
@@ -132,8 +132,7 @@ class Link:
     gap: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class GateReport:
+class GateReport(NamedTuple):
     """One gate's outcome: what was found, and what a pending gate still needs."""
 
     id: str
@@ -147,8 +146,7 @@ class GateReport:
     needs: tuple[Finding, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Assurance:
+class Assurance(NamedTuple):
     """What the verdict rests on, and what it does not."""
 
     consistent: tuple[str, ...] = ()
@@ -156,8 +154,7 @@ class Assurance:
     not_corroborated: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class IncidentReport:
+class IncidentReport(NamedTuple):
     """One record judged."""
 
     incident_id: str
@@ -180,9 +177,11 @@ class IncidentReport:
         return (*(f for gate in self.gates for f in gate.findings), *self.findings)
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One run: every record judged, and what was said about the run itself."""
+class Report(NamedTuple):
+    """One run: every record judged, and what was said about the run itself.
+
+    ``findings`` are about the change that was asked about, ``base`` is the commit it starts from.
+    """
 
     tool_version: str
     protocol: tuple[str, str, str]
@@ -193,3 +192,10 @@ class Report:
     exit_code: int
     incidents: tuple[IncidentReport, ...]
     notices: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    base: str | None = None
+
+    @property
+    def all_findings(self) -> tuple[Finding, ...]:
+        """What was found in the change itself, then every finding of every record."""
+        return (*self.findings, *(f for incident in self.incidents for f in incident.all_findings))

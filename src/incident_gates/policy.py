@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incident_gates import schema
 from incident_gates.errors import PolicyError
@@ -15,7 +15,7 @@ from incident_gates.evidence import bounds, files, strict_yaml
 from incident_gates.evidence.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from incident_gates.protocol import Protocol, Severity
 
@@ -23,22 +23,28 @@ NAME = ".incident-gates.yaml"
 MAX_EXTENDS = 4
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(NamedTuple):
     """A policy file as read: its settings, where it stands, and its digest."""
 
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = MappingProxyType({})
     path: str | None = None
     sha256: str | None = None
 
 
-def read(path: Path) -> Policy:
-    """Reads a policy and what it extends; raises PolicyError with one sentence."""
+def _from_disk(path: Path) -> bytes:
+    return files.read(path, bounds.YAML_BYTES)
+
+
+def read(path: Path, load: Callable[[Path], bytes] = _from_disk) -> Policy:
+    """Reads a policy and what it extends; raises PolicyError with one sentence.
+
+    ``load`` gives the bytes of a file, from elsewhere than the disk where a commit is asked.
+    """
     data: dict[str, Any] = {}
     digests: list[str] = []
     current = path
     for _ in range(MAX_EXTENDS):
-        layer, digest = _layer(current)
+        layer, digest = _layer(current, load)
         data = _merge(layer, data)
         digests.append(digest)
         if "extends" not in layer:
@@ -49,9 +55,9 @@ def read(path: Path) -> Policy:
     raise PolicyError(f"{path}: extends more than {MAX_EXTENDS - 1} files in a row.")
 
 
-def _layer(path: Path) -> tuple[dict[str, Any], str]:
+def _layer(path: Path, load: Callable[[Path], bytes]) -> tuple[dict[str, Any], str]:
     try:
-        raw = files.read(path, bounds.YAML_BYTES)
+        raw = load(path)
         layer = strict_yaml.parse(files.decode(raw))
     except Refusal as refusal:
         where = f"{path}:{refusal.line}" if refusal.line else str(path)
@@ -67,18 +73,25 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
-        both = isinstance(value, dict) and isinstance(below, dict)
-        merged[key] = {**below, **value} if both else value
+        if isinstance(value, dict) and isinstance(below, dict):
+            merged[key] = {**below, **value}
+        else:
+            merged[key] = value
     return merged
 
 
-@dataclass(frozen=True)
 class Limits:
     """What the rules measure against: the protocol, the policy over it, the flags over both."""
 
-    protocol: Protocol
-    policy: Policy = field(default_factory=Policy)
-    flags: Mapping[str, float] = field(default_factory=dict)
+    def __init__(
+        self,
+        protocol: Protocol,
+        policy: Policy | None = None,
+        flags: Mapping[str, float] | None = None,
+    ) -> None:
+        self.protocol = protocol
+        self.policy = policy or Policy()
+        self.flags = flags or {}
 
     def threshold(self, name: str, severity: str = "") -> float:
         """The value in force of a threshold of the protocol, in the unit named there."""
@@ -88,13 +101,13 @@ class Limits:
         return float(self.protocol.data["thresholds"][name]["value"] if value is None else value)
 
     def _policy_threshold(self, name: str, severity: str = "") -> float | None:
-        settings: dict[str, Any] = {**self.policy.data, **self._section("thresholds")}
-        value: Any = settings.get(name)
+        """What the policy says of a threshold; of several, the loosest where no severity is named."""
+        value: Any = self._section("thresholds").get(name, self.policy.data.get(name))
         if name == "break_glass_minutes":
             value = self._section("break_glass").get("approve_within_minutes")
         if isinstance(value, dict):
             value = value.get(severity) if severity else max(value.values(), default=None)
-        return value
+        return None if value is None else float(value)
 
     def _section(self, name: str) -> Mapping[str, Any]:
         section: Mapping[str, Any] = self.policy.data.get(name, {})

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
 from incident_gates.errors import ConfigurationError
 from incident_gates.evidence import strict_yaml
@@ -15,8 +14,7 @@ from incident_gates.evidence.refusal import Refusal
 PATH = Path(__file__).with_name("protocol.yaml")
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(NamedTuple):
     """A file that a record may hold; ``gate`` is empty for files that no gate reads."""
 
     file: str
@@ -26,8 +24,7 @@ class Artifact:
     home_of: str
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(NamedTuple):
     """One gate; ``waiver`` holds the roles that together may waive it (empty: nobody may)."""
 
     id: str
@@ -41,8 +38,7 @@ class Gate:
     waiver: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Severity:
+class Severity(NamedTuple):
     """The floors of one severity; rank 1 is the worst."""
 
     name: str
@@ -54,12 +50,12 @@ class Severity:
     update_minutes: float | None
 
 
-@dataclass(frozen=True)
 class Protocol:
     """The protocol as read, with its digest; ``data`` is the file's whole content."""
 
-    data: dict[str, Any]
-    sha256: str
+    def __init__(self, data: dict[str, Any], sha256: str) -> None:
+        self.data = data
+        self.sha256 = sha256
 
     @property
     def version(self) -> str:
@@ -94,6 +90,13 @@ class Protocol:
         """The upstream files: ``file``, ``folder``, ``from``, ``optional``."""
         inputs: list[dict[str, Any]] = self.data["prerequisites"]["artifacts"]
         return inputs
+
+    @cached_property
+    def upstream(self) -> dict[str, str]:
+        """The folder of each file that incidents share, below the site."""
+        manual = PurePosixPath(self.data["manual_log"])
+        inputs = {entry["file"]: entry["folder"] for entry in self.inputs}
+        return {**inputs, manual.name: str(manual.parent)}
 
     @cached_property
     def severities(self) -> dict[str, Severity]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from incident_gates.evidence.refusal import Refusal
 from incident_gates.evidence.times import Order, order
 from incident_gates.model import CRITICAL, INFO, WARNING, Breach, Place
 
@@ -68,22 +70,74 @@ def rule(  # noqa: PLR0913 - a declaration says everything in one place
     return register
 
 
-def missing(node: Node, *names: str, subject: str = "", because: str = "") -> Iterator[Breach]:
-    """One breach for each of the named values that is absent, a placeholder, or not available."""
-    for name in names:
-        value = node[name]
-        if value.text or value.time or value.number is not None or value.flag is not None:
-            continue
-        if isinstance(value.value, (dict, list)) and value.value and "at" not in value.value:
-            continue
+def missing(
+    node: Node, *names: str, subject: str = "", because: str = "", reasoned: str = ""
+) -> Iterator[Breach]:
+    """A breach for each of the named values that is absent, a placeholder, or not available.
+
+    ``reasoned`` is the level where a value is ``N/A`` for a reason, if not that of the rule: some
+    things need not exist. A person counts by name. What is not available for one and the same
+    reason is one breach: twelve times "not published" hides the thirteenth finding.
+    """
+    for reason, group in _unsaid(node, names):
+        value = node[group[0]]
         place = value.place if value else node.place
-        said = (
-            f"{name} is not available ({value.unavailable})"
-            if value.unavailable
-            else f"{name} is missing"
-        )
+        verb = "is" if len(group) == 1 else "are"
+        said = f"{_listed(group)} {verb} "
+        said += f"not available ({reason})" if reason else "missing"
         about = f"{subject}: {said}" if subject else said
-        yield Breach(place, f"{about}{because}", subject=_joined(subject, name))
+        name, level = _joined(subject, ", ".join(group)), reasoned if reason else ""
+        yield Breach(place, f"{about}{because}", subject=name, level=level)
+
+
+def _unsaid(node: Node, names: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
+    """What is missing, one by one; what is not available, together for each reason."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        if _is_said(node[name]):
+            continue
+        reason = node[name].unavailable
+        groups.setdefault(reason or f"\0{name}", []).append(name)
+    for key, group in groups.items():
+        yield "" if key.startswith("\0") else key, group
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _is_said(node: Node) -> bool:
+    if node.text or node.time or node.number is not None or node.flag is not None:
+        return True
+    if isinstance(node.value, dict) and "name" in node.value:
+        return bool(node["name"].text)
+    return bool(node.value) and isinstance(node.value, (dict, list)) and "at" not in node.value
+
+
+def intact(chain: Chain, file: Node, subject: str) -> Iterator[Breach]:
+    """A breach unless the file that an entry names by path and sha256 is there as it was kept."""
+    path, stated = file["path"], file["sha256"].text
+    try:
+        found = chain.record.attachment_digest(path.text)
+    except Refusal as refusal:
+        named = "" if path.text in refusal.what else f"{path.text}: "
+        said = f"{subject}: {named}{refusal.what}"
+        yield Breach(path.place, said, subject=subject, fix=refusal.fix)
+        return
+    if not stated:
+        said = f"{subject}: sha256 of {path.text} is missing"
+        fix = "Write the sha256 of the file, if it is still as it was kept."
+        yield Breach(path.place, said, f"sha256 {found}", (), subject, fix=fix)
+    elif found != stated:
+        said = f"{subject}: {path.text} is not what was archived, its sha256 differs"
+        place, seen = file["sha256"].place, (f"sha256 {found}",)
+        fix = "Restore the file as archived, or archive the new one beside it."
+        yield Breach(place, said, f"sha256 {stated}", seen, subject, fix=fix)
+
+
+def percent(share: float) -> str:
+    """A share as people read it, rounded down: 94.97 % must not look like 95 %."""
+    return f"{math.floor(share * 1000 + 1e-9) / 10:g}%"
 
 
 def _joined(subject: str, name: str) -> str:
@@ -115,11 +169,21 @@ def in_order(  # noqa: PLR0913 - two events, and how to speak of them
     level = WARNING if verdict is Order.NOT_PROVABLE and fine else CRITICAL
     breach = Breach(place, message, expected, actual, subject, concerned, level)
     if verdict is Order.NOT_PROVABLE:
-        said = f"{message.replace('{gap} ', 'possibly ')}: the order of {then.clock} and {first.clock} cannot be told"
-        fix = "Give a finer time with its source, if there is one. Do not change the times."
+        possibly = message.replace("{gap} ", "possibly ")
+        said = f"{possibly}: the order of {_about(then)} and {_about(first)} cannot be told"
+        fix = f"{DO_NOT_CHANGE}. Give a finer one with its source, if there is one."
         yield replace(breach, message=said, fix=fix)
         return
     yield replace(breach, message=message.replace("{gap}", gap(then, first)))
+
+
+def _about(time: Time) -> str:
+    """A time as people say it; of a coarse one also how coarse."""
+    if time.fine:
+        return time.clock
+    if time.precision in ("hour", "day"):
+        return f"{time.clock} (known to the {time.precision})"
+    return f"{time.clock} ({time.earliest:%H:%M} to {time.latest:%H:%M})"
 
 
 def gap(earlier: Time, later: Time) -> str:
@@ -140,6 +204,8 @@ __all__ = [
     "Rule",
     "gap",
     "in_order",
+    "intact",
     "missing",
+    "percent",
     "rule",
 ]

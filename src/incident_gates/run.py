@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
-from incident_gates import __version__, discover, engine, protocol
+from incident_gates import __version__, discover, engine, judgements, protocol
 from incident_gates.discover import Selection
 from incident_gates.engine import Request
 from incident_gates.errors import UsageError
 from incident_gates.evidence import times
 from incident_gates.model import Report, Verdict
-from incident_gates.policy import Limits, looser
+from incident_gates.policy import Limits, Policy, looser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from incident_gates.incident import Record
     from incident_gates.model import IncidentReport
 
 EXIT_CODES = {
@@ -40,16 +39,20 @@ WORST_FIRST = (
 BEGIN = "There is no incident here. Begin one with: incident-gates new INC-2026-0001"
 
 
-@dataclass(frozen=True)
-class Job:
-    """What a command asked for."""
+class Job(NamedTuple):
+    """What a command asked for; ``cwd`` is the current folder unless given."""
 
-    selection: Selection = field(default_factory=Selection)
-    request: Request = field(default_factory=Request)
-    flags: Mapping[str, float] = field(default_factory=dict)
+    selection: Selection = Selection()
+    request: Request = Request()
+    flags: Mapping[str, float] = MappingProxyType({})
     policy: str | None = None
     as_of: str | None = None
-    cwd: Path = field(default_factory=Path.cwd)
+    cwd: Path | None = None
+
+    @property
+    def here(self) -> Path:
+        """Where the command stands."""
+        return self.cwd or Path.cwd()
 
 
 def moment(text: str | None) -> datetime:
@@ -64,12 +67,17 @@ def moment(text: str | None) -> datetime:
 
 def limits_of(job: Job) -> tuple[Limits, list[str]]:
     """The limits in force, and notices about flags that CI ignored and settings that are looser."""
-    proto = protocol.load()
     first = Path(job.selection.root or next(iter(job.selection.paths), "."))
-    start = (job.cwd / first).absolute()
+    start = (job.here / first).absolute()
     policy = discover.read_policy(job.policy, start if start.is_dir() else start.parent)
+    return limits_under(policy, job)
+
+
+def limits_under(policy: Policy, job: Job) -> tuple[Limits, list[str]]:
+    """The same under a policy that was read already."""
+    proto = protocol.load()
     if policy.path:
-        policy = replace(policy, path=_shown(Path(policy.path), job.cwd))
+        policy = policy._replace(path=_shown(Path(policy.path), job.here))
     base = Limits(proto, policy)
     flags, notices = _allowed_flags(base, job.flags)
     limits = Limits(proto, policy, flags)
@@ -105,13 +113,24 @@ def run(job: Job) -> Report:
     """Judges what was selected; the worst verdict is the report's."""
     now = moment(job.as_of)
     limits, notices = limits_of(job)
-    records, said = discover.records(job.selection, limits.policy, limits.protocol, job.cwd)
+    records, said = discover.records(job.selection, limits.policy, limits.protocol, job.here)
     if not records:
         if job.request.require == engine.DUE and not job.request.gates:
             raise UsageError(BEGIN)
         notices.append(BEGIN)
-    incidents = tuple(_judged(record, limits, now, job.request) for record in records)
-    verdict = _worst(incidents)
+    incidents = tuple(judgements.judge_all(records, limits, now, job.request))
+    verdict = worst(incidents) or Verdict.FAILED
+    return report_on(job, limits, now, verdict, incidents)._replace(notices=tuple(notices + said))
+
+
+def report_on(
+    job: Job,
+    limits: Limits,
+    now: datetime,
+    verdict: Verdict,
+    incidents: tuple[IncidentReport, ...],
+) -> Report:
+    """The report on records that were judged, and by what they were."""
     return Report(
         __version__,
         (str(limits.protocol.data["id"]), limits.protocol.version, limits.protocol.sha256),
@@ -121,17 +140,13 @@ def run(job: Job) -> Report:
         verdict,
         EXIT_CODES[verdict],
         incidents,
-        tuple(notices + said),
     )
 
 
-def _judged(record: Record, limits: Limits, now: datetime, request: Request) -> IncidentReport:
-    return engine.judge(record, limits, now, request)
-
-
-def _worst(incidents: tuple[IncidentReport, ...]) -> Verdict:
+def worst(incidents: tuple[IncidentReport, ...]) -> Verdict | None:
+    """The worst of several verdicts."""
     found = {incident.verdict for incident in incidents}
-    return next((v for v in WORST_FIRST if v in found), Verdict.FAILED)
+    return next((v for v in WORST_FIRST if v in found), None)
 
 
 def gate_texts() -> dict[str, dict[str, str]]:

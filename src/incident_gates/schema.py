@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +18,7 @@ COMMON = "common"
 MAX_PROBLEMS = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One way in which a value does not fit its schema."""
 
     pointer: tuple[str | int, ...]
@@ -33,7 +30,7 @@ def folder() -> Path:
     checkout = Path(__file__).resolve().parents[2] / "schemas"
     if (checkout / f"{COMMON}.schema.json").is_file():
         return checkout
-    return Path(str(resources.files("incident_gates"))) / "schemas"
+    return Path(__file__).with_name("schemas")
 
 
 @cache
@@ -50,28 +47,33 @@ def known(name: str) -> bool:
     return (folder() / f"{name}.schema.json").is_file()
 
 
-def strict(node: Any) -> Any:
-    """The same schema, where an object may hold only what it names, or ``x-`` keys."""
+SAID = frozenset(("title", "description", "examples", "$comment"))
+
+
+def shape(node: Any, *, closed: bool) -> Any:
+    """A schema without its words; closed, an object may hold only what is named, or ``x-`` keys."""
     if isinstance(node, list):
-        return [strict(item) for item in node]
+        return [shape(item, closed=closed) for item in node]
     if not isinstance(node, dict):
         return node
-    closed = {key: value if key == "examples" else strict(value) for key, value in node.items()}
-    if isinstance(node.get("properties"), dict) and "additionalProperties" not in node:
-        closed["additionalProperties"] = False
-        closed["patternProperties"] = {"^x-": True, **closed.get("patternProperties", {})}
-    return closed
+    bare = {key: shape(value, closed=closed) for key, value in node.items() if key not in SAID}
+    properties = node.get("properties")
+    if isinstance(properties, dict):
+        bare["properties"] = {k: shape(v, closed=closed) for k, v in properties.items()}
+        if closed and "additionalProperties" not in node:
+            bare["additionalProperties"] = False
+            bare["patternProperties"] = {"^x-": True, **bare.get("patternProperties", {})}
+    return bare
 
 
 @cache
 def _gate(name: str, *, closed: bool) -> jsonschema_rs.Validator:
     import jsonschema_rs
 
-    shape = strict if closed else (lambda schema: schema)
-    registry = jsonschema_rs.Registry([(f"{BASE}{COMMON}.schema.json", shape(load(COMMON)))])
-    return jsonschema_rs.validator_for(
-        shape(load(name)), validate_formats=True, offline=True, registry=registry
-    )
+    common = shape(load(COMMON), closed=closed)
+    registry = jsonschema_rs.Registry([(f"{BASE}{COMMON}.schema.json", common)])
+    own = shape(load(name), closed=closed)
+    return jsonschema_rs.validator_for(own, validate_formats=True, offline=True, registry=registry)
 
 
 def fits(name: str, value: Any) -> bool:

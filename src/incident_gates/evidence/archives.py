@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import stat
 import struct
-from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from incident_gates.evidence.bounds import MIB, ZIP_BYTES, ZIP_INFLATED, ZIP_MEMBERS
 from incident_gates.evidence.refusal import Refusal, quoted
@@ -24,8 +23,7 @@ _CHUNK: Final = 64 * 1024
 _REPACK: Final = "Pack the files again with an ordinary ZIP tool."
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A file in an archive, with the size that the archive announces."""
 
     name: str

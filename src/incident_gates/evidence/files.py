@@ -8,9 +8,8 @@ import hashlib
 import os
 import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from incident_gates.evidence import bounds
 from incident_gates.evidence.refusal import Refusal, quoted
@@ -37,8 +36,7 @@ _SAVE_AS_UTF8: Final = "Save the file as UTF-8 without a byte order mark."
 Kind = Literal["file", "link", "other"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One name in a folder; the name is a POSIX path relative to that folder."""
 
     name: str

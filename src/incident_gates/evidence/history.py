@@ -14,11 +14,16 @@ if TYPE_CHECKING:
 
 # A repository planted inside evidence must not run its own configuration.
 _SAFE = {
-    "GIT_CONFIG_COUNT": "2",
+    "GIT_CONFIG_COUNT": "4",
     "GIT_CONFIG_KEY_0": "safe.bareRepository",
     "GIT_CONFIG_VALUE_0": "explicit",
     "GIT_CONFIG_KEY_1": "core.fsmonitor",
     "GIT_CONFIG_VALUE_1": "false",
+    "GIT_CONFIG_KEY_2": "core.hooksPath",
+    "GIT_CONFIG_VALUE_2": os.devnull,
+    "GIT_CONFIG_KEY_3": "gc.auto",
+    "GIT_CONFIG_VALUE_3": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_LITERAL_PATHSPECS": "1",
     "GIT_TERMINAL_PROMPT": "0",
 }
@@ -38,18 +43,26 @@ def _git(repository: Path) -> Git | None:
     return git
 
 
-def _run(repository: Path, *arguments: str) -> bytes:
-    """What a git command prints; nothing where git or the repository cannot answer."""
+def ask(repository: Path, *arguments: str, seconds: int = 20) -> bytes | None:
+    """What a git command prints, to the byte; None where git or the repository cannot answer."""
     git = _git(repository)
     if git is None:
-        return b""
+        return None
     try:
         answer: object = git.execute(
-            ["git", *arguments], stdout_as_string=False, kill_after_timeout=20
+            ["git", *arguments],
+            stdout_as_string=False,
+            strip_newline_in_stdout=False,
+            kill_after_timeout=None if os.name == "nt" else seconds,  # GitPython cannot there
         )
     except Exception:  # noqa: BLE001 - GitPython raises many kinds; every one means: no answer
-        return b""
-    return answer if isinstance(answer, bytes) else b""
+        return None
+    return answer if isinstance(answer, bytes) else None
+
+
+def _run(repository: Path, *arguments: str) -> bytes:
+    """What a git command prints; nothing where git or the repository cannot answer."""
+    return ask(repository, *arguments) or b""
 
 
 def blobs_of(repository: Path, path: Path) -> list[bytes]:

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from incident_gates.evidence import strict_yaml
 from incident_gates.evidence.bounds import FRONT_MATTER_BYTES
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 Marks = dict[tuple[str | int, ...], tuple[int, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One thing said: an item's own text (depth 1 and more) or a line of a paragraph (0)."""
 
     text: str
@@ -28,14 +27,12 @@ class Line:
     depth: int
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     cells: tuple[str, ...]
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     header: tuple[str, ...]
     rows: tuple[Row, ...]
     line: int
@@ -44,8 +41,7 @@ class Table:
 Block = Line | Table
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """A heading, what stands between it and the next heading, and where its chapter ends."""
 
     title: str
@@ -55,8 +51,7 @@ class Section:
     blocks: tuple[Block, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Markdown:
+class Markdown(NamedTuple):
     """One file; the first section is what stands before any heading."""
 
     text: str

@@ -27,6 +27,21 @@ def locate_key(text: str, pointer: Pointer) -> Place:
     return _place(text, start if key is None else key)
 
 
+def span(text: str, pointer: Pointer) -> tuple[int, int] | None:
+    """The offsets at which a value begins and ends; None where there is none."""
+    at = _skip(text, 0)
+    for step in pointer:
+        found: tuple[int | None, int] | None = None
+        if text[at] == "{" and isinstance(step, str):
+            found = _in_object(text, at, step)
+        elif text[at] == "[" and isinstance(step, int):
+            found = _in_array(text, at, step)
+        if found is None:
+            return None
+        at = found[1]
+    return at, _SCAN(text, at)[1]
+
+
 def excerpt(text: str, line: int) -> str:
     """One line of the text, without its line break."""
     lines = text.split("\n", line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from incident_gates.evidence.bounds import INTEGER_DIGITS, YAML_BYTES, YAML_DEPTH
 from incident_gates.evidence.refusal import Refusal, quoted
@@ -20,8 +20,7 @@ _SIMPLE: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Yaml:
+class Yaml(NamedTuple):
     """A value and, for every pointer into it, the 1-based line and column."""
 
     value: Any

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from enum import Enum
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from incident_gates.evidence.bounds import DURATION_DAYS, EXCERPT_CHARS
 
@@ -46,8 +45,7 @@ class Order(Enum):
     CONTRADICTED = "contradicted"
 
 
-@dataclass(frozen=True, slots=True)
-class Time:
+class Time(NamedTuple):
     """A moment somewhere in [earliest, latest), in UTC, with the text that says so."""
 
     earliest: datetime
@@ -235,6 +233,18 @@ def _total(match: re.Match[str] | None) -> timedelta | None:
     named = match.groupdict()
     seconds = sum(float(named[name] or 0) * size for name, size in _SECONDS.items())
     return timedelta(seconds=seconds) if seconds <= DURATION_DAYS * _SECONDS["d"] else None
+
+
+def grain(text: str) -> timedelta:
+    """The smallest unit that a stated duration names: PT1H30M is exact to the minute."""
+    short = " ".join(text.split()) if len(text) <= EXCERPT_CHARS else ""
+    match = _ISO_DURATION.match(short) or _HUMAN_DURATION.match(short.lower())
+    named = [(n, v) for n, v in (match.groupdict() if match else {}).items() if v]
+    if not named:
+        return timedelta()
+    name, written = named[-1]
+    digits = len(written.partition(".")[2])
+    return timedelta(seconds=_SECONDS[name] / 10**digits)
 
 
 def show_duration(length: timedelta) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from incident_gates import facts, schema
-from incident_gates.evidence.markdown import Line, Markdown
+from incident_gates.evidence.markdown import Line, Markdown, Table
 from incident_gates.incident import NOT_AVAILABLE, Node, is_placeholder, may_hold_placeholder
 from incident_gates.rules import CRITICAL, DO_NOT_CHANGE, INFO, WARNING, Breach, Place, rule
 
@@ -20,12 +21,20 @@ if TYPE_CHECKING:
     from incident_gates.policy import Limits
 
 NEAR_MISS = 0.8
+# Two machines seldom agree to the second, and a record is judged moments after it was written.
+CLOCK_SKEW = timedelta(minutes=5)
+SHOWN = 80
+MANUAL_LOG = "manual-validation-log.md"
 
 
 def reason_not_available(record: Record, name: str) -> str:
     """The reason that prerequisites.json gives for an absent file, or ""."""
     entries = record.node("prerequisites.json")["not_available"]
     return next((e["reason"].text for e in entries if e["file"].text == name), "")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 @rule(
@@ -64,9 +73,12 @@ def file_can_be_read(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Every known file passes the door."""
     for document in chain.record.documents():
         refusal = document.refusal
-        if refusal:
+        if refusal and document.name != MANUAL_LOG:  # which no gate reads; FIL015 says so
             place = Place(document.name, line=refusal.line, column=refusal.column)
             yield Breach(place, refusal.what, subject=document.name, fix=refusal.fix)
+    folder = chain.record.refusal
+    if folder:
+        yield Breach(Place("."), folder.what, subject=chain.record.incident_id, fix=folder.fix)
 
 
 @rule(
@@ -82,7 +94,7 @@ def file_can_be_read(chain: Chain, limits: Limits) -> Iterator[Breach]:
 def file_fits_its_schema(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Every JSON and YAML file fits its schema."""
     for document in _with_schema(chain):
-        for problem in schema.problems(document.stem, document.value):
+        for problem in document.problems:
             place = Place(document.name, problem.pointer)
             yield Breach(place, problem.message, subject=_path(problem.pointer))
 
@@ -99,7 +111,7 @@ def file_fits_its_schema(chain: Chain, limits: Limits) -> Iterator[Breach]:
 def property_is_known(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """No property is unknown to the schema, but for x- ones."""
     for document in _with_schema(chain):
-        for problem in schema.unknown_properties(document.stem, document.value):
+        for problem in document.unknown:
             name = problem.pointer[-1]
             place = Place(document.name, problem.pointer)
             yield Breach(place, f'"{name}" is not known: {problem.message}', subject=str(name))
@@ -131,22 +143,23 @@ def _path(pointer: tuple[str | int, ...]) -> str:
 )
 def incident_id_agrees(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """The ids in the files are equal, and equal to the folder's name."""
-    record = chain.record
-    wanted = record.incident_id
+    wanted = chain.record.incident_id
+    for stated, place in _stated_ids(chain.record):
+        if stated != wanted:
+            said = f"incident_id is {_short(stated)}, the record is {wanted}"
+            yield Breach(place, said, subject=place.file)
+
+
+def _stated_ids(record: Record) -> Iterator[tuple[str, Place]]:
     for node in record.stated_ids():
-        if node.value != wanted:
-            said = f"incident_id is {node.value!r}, the record is {wanted}"
-            yield Breach(node.place, said, subject=node.document.name)
+        if isinstance(node.value, str):  # anything else breaks the schema, which is said there
+            yield node.value, node.place
     for document in record.own():
-        stated = (
-            document.value.front.get("incident_id")
-            if isinstance(document.value, Markdown)
-            else None
-        )
-        if stated is not None and stated != wanted:
-            line = document.value.front_marks.get(("incident_id",), (1, 1))[0]
-            said = f"incident_id is {stated!r}, the record is {wanted}"
-            yield Breach(Place(document.name, line=line), said, subject=document.name)
+        parsed = document.value
+        if isinstance(parsed, Markdown) and "incident_id" in parsed.front:
+            line = parsed.front_marks.get(("incident_id",), (1, 1))[0]
+            # YAML reads an id such as 2026 as a number.
+            yield str(parsed.front["incident_id"]), Place(document.name, line=line)
 
 
 @rule(
@@ -166,7 +179,8 @@ def file_name_is_exact(chain: Chain, limits: Limits) -> Iterator[Breach]:
         close = get_close_matches(name.casefold(), absent, n=1, cutoff=NEAR_MISS)
         if close and name.rsplit(".", 1)[-1].isalpha():
             meant = absent[close[0]]
-            yield Breach(Place(name), f"did you mean {meant}?", subject=name)
+            said = f"{name} is read by no gate; did you mean {meant}?"
+            yield Breach(Place(name), said, subject=name)
 
 
 @rule(
@@ -181,11 +195,25 @@ def file_name_is_exact(chain: Chain, limits: Limits) -> Iterator[Breach]:
 )
 def log_entries_can_be_read(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Every line of a log that looks like an entry is one."""
-    for log in _logs(chain.record):
-        for line in log.unreadable:
-            yield Breach(
-                line.place, f'"{line.source}": {line.why}', subject=f"line {line.place.line}"
-            )
+    for log in _logs(chain):
+        # A placeholder is no misread entry; FIL009 says so, and does not fail a draft at once.
+        lines = [line for line in log.unreadable if not _is_template(line.source)]
+        undated = [line for line in lines if UNDATED in line.why]
+        for line in [line for line in lines if line not in undated] + undated[:1]:
+            more = f" (and {len(undated) - 1} more lines)" if line in undated[:1] else ""
+            said = f'"{_short(line.source)}": {line.why}{more if len(undated) > 1 else ""}'
+            fix = DATED if line in undated else ""
+            yield Breach(line.place, said, subject=f"line {line.place.line}", fix=fix)
+
+
+# One missing date leaves every entry of a log without one; it is said once.
+UNDATED = "has no date"
+DATED = "Give the file's front matter a line such as `date: 2026-03-14`."
+
+
+def _is_template(text: str) -> bool:
+    """Whether a text is a placeholder in words; an empty cell or a dash is none."""
+    return is_placeholder(text) and any(character.isalnum() for character in text)
 
 
 @rule(
@@ -199,15 +227,15 @@ def log_entries_can_be_read(chain: Chain, limits: Limits) -> Iterator[Breach]:
 )
 def log_runs_forward(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Each entry of a log is not earlier than the one before."""
-    for log in _logs(chain.record):
+    for log in _logs(chain):
         for entry in log.stepped_back:
             clock = entry.time.clock if entry.time else ""
             said = f"{clock} UTC stands after a later entry"
             yield Breach(entry.place, said, subject=f"line {entry.place.line}")
 
 
-def _logs(record: Record) -> list[facts.Log]:
-    return [facts.intake(record)[0], facts.notices(record)[1], facts.timeline(record)]
+def _logs(chain: Chain) -> list[facts.Log]:
+    return [chain.intake[0], chain.communication[1], chain.timeline]
 
 
 @rule(
@@ -222,17 +250,25 @@ def _logs(record: Record) -> list[facts.Log]:
 def no_placeholders(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """No value of the record is a placeholder."""
     for document in chain.record.own():
-        if isinstance(document.value, Markdown):
-            yield from _markdown_placeholders(document.name, document.value)
-        elif isinstance(document.value, dict) and may_hold_placeholder(document.text):
-            for node in _texts(document.root):
-                if is_placeholder(node.value):
-                    said = f'"{node.value}" is a placeholder'
-                    yield Breach(node.place, said, subject=_path(node.pointer))
+        # What no gate reads, such as the draft of a retrospective, cannot fail one.
+        level = "" if document.artifact.gate else WARNING
+        for place, text, subject in _placeholders(document):
+            said = f'"{_short(text)}" is a placeholder'
+            yield Breach(place, said, subject=subject, level=level)
+
+
+def _placeholders(document: Document) -> Iterator[tuple[Place, str, str]]:
+    if isinstance(document.value, Markdown):
+        for line, text in _markdown_placeholders(document.value):
+            yield Place(document.name, line=line), text, f"line {line}"
+    elif document.name.endswith(".json") and may_hold_placeholder(document.text):
+        for node in _texts(document.root):
+            if is_placeholder(node.value):
+                yield node.place, node.value, _path(node.pointer)
 
 
 def _texts(node: Node) -> Iterator[Node]:
-    """Every text below a node; command output is quoted, not written, and left out."""
+    """Every text below a node; output is quoted and ``x-`` keys are private: both are left out."""
     if isinstance(node.value, str):
         yield node
     elif isinstance(node.value, list):
@@ -240,20 +276,31 @@ def _texts(node: Node) -> Iterator[Node]:
             yield from _texts(child)
     elif isinstance(node.value, dict):
         for key in node.value:
-            if key != "output":
+            if key != "output" and not key.startswith("x-"):
                 yield from _texts(node[key])
 
 
-def _markdown_placeholders(name: str, parsed: Markdown) -> Iterator[Breach]:
+def _markdown_placeholders(parsed: Markdown) -> Iterator[tuple[int, str]]:
+    source = parsed.text.split("\n")
+    for key, value in parsed.front.items():
+        if isinstance(value, str) and is_placeholder(value):
+            yield parsed.front_marks.get((key,), (1, 1))[0], value
     for section in parsed.sections:
         for block in section.blocks:
-            lines = [block] if isinstance(block, Line) else []
-            for line in lines:
-                value = line.text.split(": ", 1)[-1] if ": " in line.text else line.text
-                keyed = line.text.rstrip().endswith(":") and line.depth > 0
-                if (is_placeholder(value) and value.strip()) or keyed:
-                    said = f'"{line.text}" is a placeholder'
-                    yield Breach(Place(name, line=line.line), said, subject=f"line {line.line}")
+            if isinstance(block, Table):
+                for row in block.rows:
+                    yield from ((row.line, cell) for cell in row.cells if _is_template(cell))
+            elif is_placeholder(block.text.split(": ", 1)[-1]) or _says_nothing(block, source):
+                yield block.line, block.text
+
+
+def _says_nothing(line: Line, source: list[str]) -> bool:
+    """Whether an item ends in a colon and nothing follows that belongs to it."""
+    if line.depth == 0 or not line.text.endswith(":"):
+        return False
+    after = next((text for text in source[line.line :] if text.strip()), "")
+    own = source[line.line - 1]
+    return len(after) - len(after.lstrip()) <= len(own) - len(own.lstrip())
 
 
 @rule(
@@ -273,12 +320,15 @@ def ids_are_unique(chain: Chain, limits: Limits) -> Iterator[Breach]:
         "execution": [e.node for e in chain.executions],
         "check": [c.node for c in chain.checks],
         "readiness item": list(chain.checklist["items"]),
+        "planned check": list(chain.checklist["recovery_checks"]),
+        "archived item": list(chain.record.node("rca-manifest.json")["items"]),
+        "action item": list(chain.resolution["action_items"]),
     }
     for kind, nodes in lists.items():
         seen: set[str] = set()
         for node in sorted(nodes, key=lambda n: n.pointer):
             ident = node["id"].text
-            if ident in seen:
+            if ident and ident in seen:
                 yield Breach(node["id"].place, f"{kind} {ident} stands twice", subject=ident)
             seen.add(ident)
     titles = [option.id for option in chain.options]
@@ -304,16 +354,21 @@ def references_lead_somewhere(chain: Chain, limits: Limits) -> Iterator[Breach]:
     options = {o.id for o in chain.options}
     for decision in chain.decisions:
         if chain.record.readable("mitigation-plan.md"):
-            yield from _dangling(decision.node["option"], options, "option of the plan")
-        yield from _dangling(decision.node["supersedes"], decisions, "decision")
+            yield from _dangling(decision.node["option"], options, "option in the plan")
+        yield from _dangling(decision.node["supersedes"], decisions - {decision.id}, "decision")
     for execution in chain.executions:
-        yield from _dangling(execution.node["decision"], decisions, "decision")
-        yield from _dangling(execution.node["superseded_by"], executions, "execution")
+        # That it names a decision is asked in gate 2, which must not pass without one.
+        others = executions - {execution.id}
+        yield from _dangling(execution.node["superseded_by"], others, "execution")
+    for item in chain.checklist["items"] if chain.record.readable("mitigation-plan.md") else ():
+        yield from _dangling(item["option"], options, "option of the plan")
 
 
 def _dangling(node: Node, known: set[str], kind: str) -> Iterator[Breach]:
     if node.text and node.text not in known:
-        yield Breach(node.place, f"{node.text} is no {kind}", subject=node.text)
+        expected = f"one of {', '.join(sorted(known))}" if known else ""
+        said = f"{node.pointer[-1]} names {node.text}: there is no such {kind}"
+        yield Breach(node.place, said, expected, subject=node.text)
 
 
 @rule(
@@ -328,28 +383,48 @@ def _dangling(node: Node, known: set[str], kind: str) -> Iterator[Breach]:
 )
 def nothing_lies_ahead(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """No event is later than now."""
-    for label, time, place in _events(chain):
-        if time and time.earliest > chain.now:
-            said = f"{label} at {time.shown} is later than now"
-            yield Breach(place, said, subject=label)
+    limit = chain.now + CLOCK_SKEW
+    for subject, time, place in _events(chain, since=f"{chain.now - A_DAY:%Y-%m-%d}"):
+        if time.earliest > limit:
+            said = f"{time.shown} is later than now"
+            expected = f"at most {chain.now:%Y-%m-%d %H:%M} UTC"
+            yield Breach(place, said, expected, subject=subject)
 
 
-def _events(chain: Chain) -> Iterator[tuple[str, Time | None, Place]]:
-    severity, resolution = chain.severity_file, chain.resolution
-    for name in ("impact_started_at", "detected_at", "declared_at"):
-        yield name, severity[name].time, severity[name].place
-    for decision in chain.decisions:
-        yield decision.id, decision.time, decision.node["decided_at"].place
-        for approval in decision.approvals:
-            yield f"{approval.name}'s approval", approval.time, approval.node["approved_at"].place
-    for execution in chain.executions:
-        yield execution.id, execution.started, execution.node["started_at"].place
-        yield execution.id, execution.completed, execution.node["completed_at"].place
-    for check in chain.checks:
-        for result in check.results:
-            yield check.id, result.time, result.node["checked_at"].place
-    for name in ("mitigated_at", "resolved_at", "closed_at"):
-        yield name, resolution[name].time, resolution[name].place
+# An offset moves a time by less than a day.
+A_DAY = timedelta(days=1)
+_DATES = re.compile(r"2[01][0-9]{2}-[01][0-9]-[0-3][0-9](?=T)")
+
+
+def _events(chain: Chain, since: str = "") -> Iterator[tuple[str, Time, Place]]:
+    """What the record's own files say has happened; ``since`` a date leaves out older files.
+
+    An expiry or a due date lies ahead by its nature and is no event.
+    """
+    for document in chain.record.own():
+        if document.name.endswith(".json") and _mentions(document.text, since):
+            yield from _moments(document.root)
+    for log in _logs(chain):
+        for entry in log.entries:
+            if entry.time:
+                yield f"line {entry.place.line}", entry.time, entry.place
+
+
+def _mentions(text: str, since: str) -> bool:
+    return not since or any(date >= since for date in _DATES.findall(text))
+
+
+def _moments(node: Node) -> Iterator[tuple[str, Time, Place]]:
+    if isinstance(node.value, list):
+        for child in node:
+            yield from _moments(child)
+    elif isinstance(node.value, dict):
+        for key in node.value:
+            child, time = node[key], node[key].time if key.endswith("_at") else None
+            if time and key != "expires_at":
+                yield _path(child.pointer), time, child.place
+            elif not key.startswith("x-"):
+                yield from _moments(child)
 
 
 @rule(
@@ -366,18 +441,23 @@ def _events(chain: Chain) -> Iterator[tuple[str, Time | None, Place]]:
 def events_spread_over_time(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Four or more kinds of event do not all carry the same time."""
     approvals = (a.time for d in chain.decisions for a in d.approvals)
-    firsts = [
+    firsts = (
         chain.detected,
         chain.declared,
         next((t for t in approvals if t), None),
         next((e.started for e in chain.executions if e.started), None),
         next((e.completed for e in chain.executions if e.completed), None),
         chain.recovered,
-    ]
-    known = {(t.earliest, t.latest) for t in firsts if t}
-    if sum(1 for t in firsts if t) >= 4 and len(known) == 1:  # noqa: PLR2004
-        said = f"{sum(1 for t in firsts if t)} kinds of event all carry {firsts[0].shown}"  # type: ignore[union-attr]
-        yield Breach(Place("severity-assessment.json", ("detected_at",)), said)
+    )
+    # An honest "that day" or "that minute" may well hold all of it; the same second cannot.
+    known = [t for t in firsts if t and t.tolerance <= timedelta(seconds=1)]
+    if len(known) >= KINDS and len({t.earliest for t in known}) == 1:
+        said = f"{len(known)} kinds of event all carry {known[0].shown}"
+        place = Place("severity-assessment.json", ("detected_at",))
+        yield Breach(place, said)
+
+
+KINDS = 4
 
 
 @rule(
@@ -391,8 +471,10 @@ def events_spread_over_time(chain: Chain, limits: Limits) -> Iterator[Breach]:
 )
 def open_record_is_kept_up(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """An open incident has evidence younger than the limit."""
-    times = [(time, place) for _, time, place in _events(chain) if time]
-    if chain.closed or chain.false_positive or not times:
+    if chain.closed or chain.false_positive:
+        return
+    times = [(time, place) for _, time, place in _events(chain)]
+    if not times:
         return
     newest, place = max(times, key=lambda entry: entry[0].latest)
     days = limits.threshold("stale_after_days")
@@ -412,11 +494,16 @@ def open_record_is_kept_up(chain: Chain, limits: Limits) -> Iterator[Breach]:
 )
 def manual_log_is_shown(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Shows the manual validation log."""
-    name = "manual-validation-log.md"
-    parsed = chain.record.markdown(name)
-    said = (
-        [b.text for s in parsed.sections for b in s.blocks if isinstance(b, Line)] if parsed else []
-    )
-    first = next((text for text in said if not text.startswith(NOT_AVAILABLE)), "")
+    document = chain.record.document(MANUAL_LOG)
+    if document is None:
+        return
+    place = Place(document.name, line=1)
+    if document.refusal:
+        said = f"the manual log cannot be read: {document.refusal.what}"
+        yield Breach(place, said, fix=document.refusal.fix)
+        return
+    lines = (b for s in document.value.sections for b in s.blocks if isinstance(b, Line))
+    first = next((line for line in lines if not line.text.startswith(NOT_AVAILABLE)), None)
     if first:
-        yield Breach(Place(name, line=1), f"the manual log says: {first}")
+        place = Place(document.name, line=first.line)
+        yield Breach(place, f"the manual log says: {_short(first.text)}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from incident_gates import facts
 from incident_gates.chain import COMMANDER, RequiredApproval, latest_words
@@ -14,16 +16,19 @@ from incident_gates.rules import (
     WARNING,
     Breach,
     Place,
+    gap,
     in_order,
     missing,
     rule,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from incident_gates.chain import Chain
-    from incident_gates.facts import Approval, Decision, Execution
+    from incident_gates.chain import Chain, Consensus
+    from incident_gates.evidence.times import Time
+    from incident_gates.facts import Approval, Decision, Execution, Option
+    from incident_gates.incident import Node
     from incident_gates.policy import Limits
 
 PLAN, CHECKLIST, DECISIONS = (
@@ -57,8 +62,11 @@ def plan_holds_options(chain: Chain, limits: Limits) -> Iterator[Breach]:
     known = limits.protocol.data["strategies"]
     for option in chain.options:
         if option.strategy not in known:
-            said = f"{option.id}: strategy {option.strategy or 'missing'}"
-            yield Breach(option.place, said, f"one of {', '.join(known)}", subject=option.id)
+            stated = option.field("strategy")
+            said = f'{option.id}: strategy "{stated}" is not known' if stated else ""
+            expected = f"one of {', '.join(known)}"
+            said = said or f"{option.id} lacks its strategy"
+            yield Breach(option.place, said, expected, subject=option.id)
 
 
 @rule(
@@ -97,7 +105,7 @@ def plan_proposes(chain: Chain, limits: Limits) -> Iterator[Breach]:
     if proposal is None:
         yield Breach(Place(PLAN, line=1), "there is no proposal")
         return
-    if chain.option(proposal.option) is None:
+    if chain.options and chain.option(proposal.option) is None:
         said = f"the proposal names {proposal.option or 'no option'}"
         known = ", ".join(o.id for o in chain.options)
         yield Breach(proposal.place, said, f"one of {known}" if known else "")
@@ -125,7 +133,7 @@ def approved_before_execution(chain: Chain, limits: Limits) -> Iterator[Breach]:
         if execution.started is None or break_glass(chain, execution):
             continue
         late = [
-            (required, breach)
+            (required.approval, breach)
             for required in _approvals(chain, execution)
             if required.approval
             for breach in in_order(
@@ -133,7 +141,7 @@ def approved_before_execution(chain: Chain, limits: Limits) -> Iterator[Breach]:
                 execution.started,
                 execution.node["started_at"].place,
                 f"{execution.id} started {{gap}} before it was approved",
-                expected=f"every approval at or before {execution.started.clock} UTC",
+                expected=_approval_expected(chain, execution, execution.started),
                 subject=execution.id,
             )
         ]
@@ -141,33 +149,34 @@ def approved_before_execution(chain: Chain, limits: Limits) -> Iterator[Breach]:
             yield _together(chain, execution, late)
 
 
-def _together(
-    chain: Chain, execution: Execution, late: list[tuple[RequiredApproval, Breach]]
-) -> Breach:
+def _approval_expected(chain: Chain, execution: Execution, started: Time) -> str:
+    severity = chain.severity_at(started)
+    expected = f"every approval at or before {started.clock} UTC"
+    if execution.emergency and severity:
+        expected += f"; at {severity.name} an emergency is no exception"
+    return expected
+
+
+def _together(chain: Chain, execution: Execution, late: list[tuple[Approval, Breach]]) -> Breach:
     """One breach for an execution, which lists every approval that came too late."""
-    worst = min(
-        (breach for _, breach in late), key=lambda b: (b.level != CRITICAL, -len(b.message))
+    times = {id(a): chain.approved_at(a) for a, _ in late}
+    # What is proven wrong says more than what cannot be told; of those, the latest.
+    _, worst = max(
+        late,
+        key=lambda pair: (
+            pair[1].level == CRITICAL,
+            "possibly" not in pair[1].message,
+            time.latest.timestamp() if (time := times[id(pair[0])]) else 0,
+        ),
     )
-    approvals = [required.approval for required, _ in late if required.approval]
-    document = chain.record.document(DECISIONS)
-    path = document.name if document else DECISIONS
     actual = []
-    for approval in approvals:
-        given = chain.approved_at(approval)
-        line = chain.record.locate(approval.node["approved_at"].place).line
+    for approval, _ in late:
+        at, given = approval.node["approved_at"].place, times[id(approval)]
+        where = chain.record.locate(at)
         clock = given.clock if given else "?"
-        actual.append(f"{approval.name:<6} {approval.role:<18} {clock}  {path}:{line}")
-    people = (execution.operator, *(a.name for a in approvals))
-    return Breach(
-        worst.place,
-        worst.message,
-        worst.expected,
-        tuple(actual),
-        worst.subject,
-        people,
-        worst.level,
-        worst.fix,
-    )
+        actual.append(f"{approval.name:<6} {approval.role:<18} {clock}  {where.file}:{where.line}")
+    people = (execution.operator, *(a.name for a, _ in late))
+    return replace(worst, actual=tuple(actual), concerned=people)
 
 
 @rule(
@@ -181,22 +190,24 @@ def _together(
     at_once=True,
 )
 def agreed_before_execution(chain: Chain, limits: Limits) -> Iterator[Breach]:
-    """The consensus, and the blast radius, are not later than the start."""
+    """The consensus in force, and its blast radius, are not later than the start."""
     for execution in chain.executions:
         if execution.started is None:
             continue
         place, concerned = execution.node["started_at"].place, (execution.operator,)
-        agreed = [c for c in chain.consensus if c.agreed]
-        if not agreed:
-            said = f"{execution.id} started, and no severity consensus is recorded"
-            expected = f"a consensus at or before {execution.started.clock} UTC"
-            yield Breach(place, said, expected, subject=execution.id, concerned=concerned)
+        consensus = chain.in_force(execution.started) or _first_agreed(chain)
+        if consensus is None:
+            # Who agreed at an unknown time lacks a time, which gate 1 asks for, and no consensus.
+            if not any(c.complete for c in chain.consensus):
+                said = f"{execution.id} started, and no severity consensus is recorded"
+                expected = f"a consensus at or before {execution.started.clock} UTC"
+                subject = f"{execution.id}/severity"
+                yield Breach(place, said, expected, subject=subject, concerned=concerned)
             continue
-        consensus = chain.in_force(execution.started) or agreed[0]
         radius = consensus.classification.node["blast_radius"]["assessed_at"].time
-        for label, time in (
-            ("severity was agreed", consensus.agreed),
-            ("the blast radius was known", radius),
+        for what, label, time in (
+            ("severity", "severity was agreed", consensus.agreed),
+            ("blast_radius", "the blast radius was known", radius),
         ):
             yield from in_order(
                 time,
@@ -204,9 +215,13 @@ def agreed_before_execution(chain: Chain, limits: Limits) -> Iterator[Breach]:
                 place,
                 f"{execution.id} started {{gap}} before {label}",
                 expected=f"at or before {execution.started.clock} UTC",
-                subject=execution.id,
+                subject=f"{execution.id}/{what}",
                 concerned=concerned,
             )
+
+
+def _first_agreed(chain: Chain) -> Consensus | None:
+    return next((c for c in chain.consensus if c.agreed), None)
 
 
 @rule(
@@ -249,25 +264,43 @@ def ready_before_execution(chain: Chain, limits: Limits) -> Iterator[Breach]:
 )
 def prerequisites_before_execution(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Approvals and system states of gate P are not later than the first execution."""
-    first = next((e for e in chain.executions if e.started), None)
-    if first is None or first.started is None:
+    started = [(e.started, e) for e in chain.executions if e.started]
+    if not started:
         return
-    listed = [(n, "approved_at", n["approval"].text) for n in chain.prerequisites["approvals"]]
-    listed += [(n, "verified_at", n["state"].text) for n in chain.prerequisites["system_states"]]
-    # A later entry of the same kind is a hand-over or a second look; the first one counts.
-    earliest = {what: (node, key) for node, key, what in reversed(listed)}
-    for what, (node, key) in earliest.items():
-        if node["standing"]:
+    start, first = min(started, key=lambda pair: pair[0].earliest)
+    for what, entries in _prerequisites(chain).items():
+        timed = [(time, node) for node, key in entries if (time := node[key].time)]
+        # A later entry of the same kind is a hand-over or a second look; the first one counts.
+        if not timed or any(node["standing"] for node, _ in entries):
             continue
+        time, node = min(timed, key=lambda pair: pair[0].latest)
+        key = entries[0][1]
         yield from in_order(
-            node[key].time,
-            first.started,
+            time,
+            start,
             node[key].place,
             f"{what} came {{gap}} after {first.id} had started",
-            expected=f"at or before {first.started.clock} UTC",
+            expected=f"at or before {start.clock} UTC",
             subject=what,
             concerned=(node["by"]["name"].text or node["verified_by"]["name"].text, first.operator),
         )
+
+
+def _prerequisites(chain: Chain) -> dict[str, list[tuple[Node, str]]]:
+    """What gate P asks for, by kind: its entries, and the key of their time."""
+    flags = ("regulated_data", "customer_notification")
+    asked = [
+        entry["id"]
+        for entry in chain.limits.protocol.data["prerequisites"]["approvals"]
+        if "when" not in entry or any(chain.prerequisites[flag].flag for flag in flags)
+    ]
+    found: dict[str, list[tuple[Node, str]]] = {}
+    for node in chain.prerequisites["approvals"]:
+        if node["approval"].text in asked:
+            found.setdefault(node["approval"].text, []).append((node, "approved_at"))
+    for node in chain.prerequisites["system_states"]:
+        found.setdefault(node["state"].text, []).append((node, "verified_at"))
+    return found
 
 
 @rule(
@@ -280,18 +313,26 @@ def prerequisites_before_execution(chain: Chain, limits: Limits) -> Iterator[Bre
     fix="Name the decision that it carried out; if there was none, record a deviation.",
 )
 def executions_carry_out_decisions(chain: Chain, limits: Limits) -> Iterator[Breach]:
-    """Every execution names a decision, and stays within its services."""
+    """Every execution names a decision of the log, and stays within its services."""
     for execution in chain.executions:
-        decision = chain.decision_of(execution)
+        decision, named = chain.decision_of(execution), execution.node["decision"]
         concerned = (execution.operator,)
         if not execution.decision:
-            said = f"{execution.id} names no decision"
-            yield Breach(execution.node.place, said, subject=execution.id, concerned=concerned)
-        elif decision:
+            why = execution.node["decision"].unavailable
+            said = f"{execution.id} names no decision{f' ({why})' if why else ''}"
+            place = named.place if named else execution.node.place
+            yield Breach(place, said, subject=execution.id, concerned=concerned)
+        elif decision is None and chain.record.readable(DECISIONS):
+            known = ", ".join(d.id for d in chain.decisions if d.id)
+            said = f"{execution.id} names {execution.decision}, which {DECISIONS} does not hold"
+            expected = f"one of {known}" if known else ""
+            yield Breach(named.place, said, expected, (), execution.id, concerned)
+        elif decision and decision.services:
             beyond = [s for s in execution.services if s not in decision.services]
             if beyond:
-                said = f"{execution.id} acted on {', '.join(beyond)}, which {decision.id} does not cover"
-                expected = f"only {', '.join(decision.services) or 'no service'}"
+                acted = f"{execution.id} acted on {', '.join(beyond)}"
+                said = f"{acted}, which {decision.id} does not cover"
+                expected = f"only {', '.join(decision.services)}"
                 place = execution.node["services"].place
                 yield Breach(place, said, expected, (), execution.id, concerned)
 
@@ -311,12 +352,17 @@ def executed_decision_is_live(chain: Chain, limits: Limits) -> Iterator[Breach]:
     for execution in chain.executions:
         decision = chain.decision_of(execution)
         newer = chain.superseding(decision) if decision else None
-        if newer and newer.time and execution.started:
-            gone = order(newer.time, execution.started) is Order.PROVEN
-            if gone:
-                said = f"{execution.id} started after {newer.id} had replaced {execution.decision}"
-                place = execution.node["decision"].place
-                yield Breach(place, said, newer.id, (), execution.id, (execution.operator,))
+        if newer:
+            yield from in_order(
+                execution.started,
+                newer.time,
+                execution.node["decision"].place,
+                f"{execution.id} started {{gap}} after {newer.id} had replaced "
+                f"{execution.decision}",
+                expected=newer.id,
+                subject=execution.id,
+                concerned=(execution.operator,),
+            )
 
 
 # --- readiness -----------------------------------------------------------------------------------
@@ -334,23 +380,25 @@ def executed_decision_is_live(chain: Chain, limits: Limits) -> Iterator[Breach]:
 )
 def readiness_floor_is_met(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """For a rollback, at least one required item of each category of the floor."""
-    data = limits.protocol.data
-    strategies = {option.strategy for option in _planned(chain)}
-    if strategies and not strategies & {*data["rollback_strategies"], "fail_forward"}:
+    if not _rolls_back(chain, limits):
         return
-    held = {item["category"].text for item in chain.readiness_items()}
-    for category in data["readiness_floor"]:
+    items, place = chain.readiness_items(), chain.checklist["items"].place
+    if not items:
+        yield Breach(place, "no required item is listed")
+        return
+    held = {item["category"].text for item in items}
+    for category in limits.protocol.data["readiness_floor"]:
         if category not in held:
             said = f'no required item of category "{category}"'
-            yield Breach(chain.checklist["items"].place, said, subject=category)
+            yield Breach(place, said, subject=category)
 
 
-def _planned(chain: Chain) -> list[facts.Option]:
-    """The options that were decided; before any decision, the one proposed."""
-    decided = [o for d in chain.decisions if (o := chain.option(d.option))]
-    proposal = facts.proposal(chain.record)
-    proposed = chain.option(proposal.option) if proposal else None
-    return decided or ([proposed] if proposed else list(chain.options))
+def _rolls_back(chain: Chain, limits: Limits) -> bool:
+    """Whether a rollback is planned, or given up for a way forward; unknown counts as one."""
+    data = limits.protocol.data
+    strategies = {option.strategy for option in chain.planned}
+    asked = {*data["rollback_strategies"], "fail_forward"}
+    return not strategies or not strategies <= set(data["strategies"]) - asked
 
 
 @rule(
@@ -360,12 +408,13 @@ def _planned(chain: Chain) -> list[facts.Option]:
     level=CRITICAL,
     says="A required item is not verified",
     why="All of the rollback prerequisites must hold: nine of ten is not ready.",
-    fix="Verify it and record by whom, when and with what evidence; or escalate to release engineering.",
+    fix="Verify it and record by whom, when and with what evidence; else escalate to release "
+    "engineering.",
     needs=(CHECKLIST,),
 )
 def required_items_are_verified(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Each required item is verified by a named person, with evidence."""
-    forward = {o.strategy for o in _planned(chain)} == {"fail_forward"}
+    forward = {o.strategy for o in chain.planned} == {"fail_forward"}
     for item in chain.readiness_items():
         ident = item["id"].text
         status = item["status"].text
@@ -380,9 +429,7 @@ def required_items_are_verified(chain: Chain, limits: Limits) -> Iterator[Breach
                 (item["status"] if status else item).place, said, "verified", subject=ident
             )
             continue
-        yield from missing(item, "verified_at", "evidence", subject=ident)
-        if not item["verified_by"]["name"].text:
-            yield Breach(item.place, f"{ident}: nobody is named who verified it", subject=ident)
+        yield from missing(item, "verified_by", "verified_at", "evidence", subject=ident)
 
 
 @rule(
@@ -396,8 +443,9 @@ def required_items_are_verified(chain: Chain, limits: Limits) -> Iterator[Breach
     needs=(CHECKLIST,),
 )
 def rollback_target_is_named(chain: Chain, limits: Limits) -> Iterator[Breach]:
-    """The checklist names the rollback target."""
-    yield from missing(chain.checklist, "rollback_target")
+    """For a rollback, the checklist names its target."""
+    if _rolls_back(chain, limits):
+        yield from missing(chain.checklist, "rollback_target")
 
 
 @rule(
@@ -415,10 +463,13 @@ def rollback_target_agrees(chain: Chain, limits: Limits) -> Iterator[Breach]:
     target = chain.checklist["rollback_target"]
     previous = chain.record.node("production-deployment-report.json")["previous_release"]
     rehearsed = chain.record.node("rollback-verification-report.json")["target"]
-    for other, what in ((previous, "previous_release"), (rehearsed, "the rehearsal's target")):
-        if target.text and other.text and other.text != target.text:
-            said = f"the target is {target.text}, {what} is {other.text}"
-            yield Breach(target.place, said, other.text, subject=what)
+    named = ((previous, "previous_release"), (rehearsed, "rehearsed"))
+    others = [(node, what) for node, what in named if node.text not in ("", target.text)]
+    if target.text and others:
+        actual = tuple(f"{what:<16} {n.text}  {n.document.name}" for n, what in others)
+        says = ", ".join(f"{what} is {node.text}" for node, what in others)
+        said = f"the target is {target.text}; {says}"
+        yield Breach(target.place, said, others[0][0].text, actual)
 
 
 @rule(
@@ -428,7 +479,7 @@ def rollback_target_agrees(chain: Chain, limits: Limits) -> Iterator[Breach]:
     level=WARNING,
     says="The rollback path was not exercised lately",
     why="Rollback paths rot: permissions change, caches grow, data moves on.",
-    fix="Record last_exercised_at with its evidence, or exercise the path before the next incident.",
+    fix="Record last_exercised_at with its evidence; exercise the path before the next incident.",
     needs=(CHECKLIST,),
 )
 def rollback_path_is_exercised(chain: Chain, limits: Limits) -> Iterator[Breach]:
@@ -456,11 +507,14 @@ def rollback_path_is_exercised(chain: Chain, limits: Limits) -> Iterator[Breach]
 )
 def recovery_checks_are_planned(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """The checklist plans a critical check of each kind."""
+    place = chain.checklist["recovery_checks"].place
     planned = [n for n in facts.planned_checks(chain.record) if n["critical"].flag is not False]
+    if not planned:
+        yield Breach(place, "no critical recovery check is planned")
+        return
     kinds = {n["kind"].text for n in planned}
     for kind in limits.protocol.data["recovery_floor"]:
         if kind not in kinds:
-            place = chain.checklist["recovery_checks"].place
             yield Breach(place, f"no critical check of kind {kind} is planned", subject=kind)
 
 
@@ -468,11 +522,13 @@ def recovery_checks_are_planned(chain: Chain, limits: Limits) -> Iterator[Breach
 
 
 def break_glass(chain: Chain, execution: Execution) -> bool:
-    """Whether an execution was an emergency that may be approved afterwards."""
+    """Whether an execution was an emergency that may be approved afterwards.
+
+    Whether it has a reason is asked by a rule of its own.
+    """
     severity = chain.severity_at(execution.started)
     allowed = chain.limits.break_glass_severities()
-    reason = execution.emergency["reason"].text
-    return bool(reason and severity and severity.name in allowed)
+    return bool(execution.emergency and severity and severity.name in allowed)
 
 
 def _approvals(chain: Chain, execution: Execution) -> list[RequiredApproval]:
@@ -482,16 +538,6 @@ def _approvals(chain: Chain, execution: Execution) -> list[RequiredApproval]:
     return chain.required_approvals(decision, execution.started, execution.operator)
 
 
-def _live(chain: Chain) -> list[tuple[Decision, Execution | None]]:
-    """Each decision that counts, with the first execution of it: executed ones, and the last."""
-    pairs: list[tuple[Decision, Execution | None]] = []
-    for decision in chain.decisions:
-        run = next((e for e in chain.executions if e.decision == decision.id), None)
-        if run or chain.superseding(decision) is None:
-            pairs.append((decision, run))
-    return pairs
-
-
 @rule(
     "MIT016",
     gate="mitigation",
@@ -499,25 +545,39 @@ def _live(chain: Chain) -> list[tuple[Decision, Execution | None]]:
     level=CRITICAL,
     says="A required approval is missing",
     why="Decision approvals must be complete: all roles, for the option as written.",
-    fix="Let that person approve: `incident-gates record approval` computes the digest of the option.",
+    fix="Let that person approve: `incident-gates record approval` computes the option's digest.",
     needs=(DECISIONS,),
 )
 def approvals_are_complete(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Every required role has approved each live decision."""
-    if not chain.decisions:
+    undecided = any(not e.decision for e in chain.executions)  # which MIT008 says
+    if not chain.decisions and not undecided:
         yield Breach(chain.record.node(DECISIONS)["decisions"].place, "no decision is recorded")
-    for decision, run in _live(chain):
-        moment = run.started if run else None
-        for required in chain.required_approvals(decision, moment, run.operator if run else ""):
-            role = required.role or "one person other than the operator"
+    for decision, run in chain.live:
+        moment, operator = (run.started, run.operator) if run else (None, "")
+        rejected = {w.role for w in latest_words(chain, decision) if w.verdict == "reject"}
+        for required in chain.required_approvals(decision, moment, operator):
             subject = f"{decision.id}/{required.role or 'approver'}"
-            if required.approval is None:
-                place = decision.node["approvals"].place
-                yield Breach(place, f"{role} has not approved {decision.id}", subject=subject)
-                continue
-            if chain.approved_at(required.approval) is None:
-                yield from missing(required.approval.node, "approved_at", subject=subject)
+            approval = required.approval
+            if approval is None and required.role not in rejected:
+                yield _not_approved(chain, decision, run, required.role)
+            elif approval and not approval.standing:
+                yield from missing(approval.node, "approved_at", subject=subject)
         yield from missing(decision.node, "action", "decided_at", "services", subject=decision.id)
+
+
+def _not_approved(chain: Chain, decision: Decision, run: Execution | None, role: str) -> Breach:
+    """A missing approval; in an emergency there is time for it, and until then it is a WARNING."""
+    said = f"{role or 'one person other than the operator'} has not approved {decision.id}"
+    place, subject = decision.node["approvals"].place, f"{decision.id}/{role or 'approver'}"
+    if run and run.started and break_glass(chain, run):
+        until = run.started.earliest + timedelta(
+            minutes=chain.limits.threshold("break_glass_minutes")
+        )
+        if chain.now < until:
+            said = f"{said} yet, which the emergency allows until {until:%H:%M} UTC"
+            return Breach(place, said, subject=subject, level=WARNING)
+    return Breach(place, said, subject=subject)
 
 
 @rule(
@@ -532,7 +592,7 @@ def approvals_are_complete(chain: Chain, limits: Limits) -> Iterator[Breach]:
 )
 def nobody_rejects(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """No approver's latest word on a live decision is a rejection."""
-    for decision, _ in _live(chain):
+    for decision, _ in chain.live:
         for word in latest_words(chain, decision):
             if word.verdict == "reject":
                 said = f"{word.name} ({word.role}) rejected {decision.id}"
@@ -552,26 +612,34 @@ def nobody_rejects(chain: Chain, limits: Limits) -> Iterator[Breach]:
 )
 def approvers_hold_their_roles(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Each approver of a required role holds it, by policy or prerequisites.json."""
-    for decision, run in _live(chain):
-        moment = run.started if run else None
-        for required in chain.required_approvals(decision, moment):
+    for decision, run in chain.live:
+        for required in chain.required_approvals(decision, run.started if run else None):
             approval = required.approval
-            if not approval or not required.role or approval.standing:
+            if not approval or _holds(chain, required):
                 continue
-            given = chain.approved_at(approval)
-            if not chain.holds(approval.name, required.role, given):
-                said = f"{approval.name or 'nobody'} approved as {required.role}"
-                holder = _holder(chain, required.role, approval)
-                subject = f"{decision.id}/{required.role}"
-                place = approval.node["by"].place
-                yield Breach(place, said, holder, (), subject, (approval.name,))
+            who = approval.name or "nobody"
+            yield Breach(
+                approval.node["by"].place,
+                f"{who} approved {decision.id} as {required.role}, and does not hold that role",
+                _holder(chain, required.role, approval),
+                subject=f"{decision.id}/{required.role}",
+                concerned=(approval.name,),
+            )
+
+
+def _holds(chain: Chain, required: RequiredApproval) -> bool:
+    approval = required.approval
+    if not approval or not required.role or approval.standing:
+        return True
+    return chain.holds(approval.name, required.role, chain.approved_at(approval))
 
 
 def _holder(chain: Chain, role: str, approval: Approval) -> str:
     if chain.limits.holders(role):
         return f"a {role} of the policy"
     if role == COMMANDER:
-        return f"the commander of that time: {chain.commander_at(approval.time) or 'not recorded'}"
+        held = " or ".join(chain.commanders_at(chain.approved_at(approval)))
+        return f"the commander of that time: {held or 'not recorded'}"
     return f"the {role} whom prerequisites.json names"
 
 
@@ -587,16 +655,21 @@ def _holder(chain: Chain, role: str, approval: Approval) -> str:
 )
 def approvers_are_distinct(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """The required approvals of a decision come from distinct people."""
-    for decision, run in _live(chain):
+    for decision, run in chain.live:
         seen: dict[str, str] = {}
         for required in chain.required_approvals(decision, run.started if run else None):
-            if not required.approval or not required.approval.name:
+            approval = required.approval
+            # Who holds no such role is MIT018's, and "anyone else" may be one of the others.
+            if not approval or not approval.name or not required.role:
                 continue
-            name = limits.identity(required.approval.name)
+            if not _holds(chain, required):
+                continue
+            name = limits.identity(approval.name)
             if name in seen:
-                said = f"{required.approval.name} approved as {seen[name]} and as {required.role}"
-                place = required.approval.node["by"].place
-                yield Breach(place, said, "two people", (), decision.id, (name,))
+                both = f"as {seen[name]} and as {required.role}"
+                said = f"{approval.name} approved {decision.id} {both}"
+                place = approval.node["by"].place
+                yield Breach(place, said, "two people", (), decision.id, (approval.name,))
             seen.setdefault(name, required.role)
 
 
@@ -635,32 +708,40 @@ def operator_is_not_approver(chain: Chain, limits: Limits) -> Iterator[Breach]:
     level=CRITICAL,
     says="What was approved is not the option as it is written now",
     why="An approval holds for the words that were approved.",
-    fix="Restore the option's section as approved, or let the changed option be approved again.",
+    fix="Restore the option's section as it was approved. A changed option takes a new decision "
+    "that supersedes this one; keep the old plan as attachments/mitigation-plan-1.md.",
     needs=(DECISIONS,),
 )
 def option_is_approved_as_written(chain: Chain, limits: Limits) -> Iterator[Breach]:
-    """Each approval carries the digest of the option's section."""
+    """Each approver's latest word carries the digest of the option's section."""
     for decision in chain.decisions:
         option = chain.option(decision.option)
         if option is None:
             continue
-        accepted = {option.sha256}
-        if chain.superseding(decision):
-            accepted |= facts.kept_digests(chain.record, decision.option)
-        for approval in decision.approvals:
+        given = [w for w in latest_words(chain, decision) if w.verdict == "approve"]
+        given = [w for w in given if not w.standing]
+        for approval in given:
             subject = f"{decision.id}/{approval.role}"
-            if approval.verdict != "approve" or approval.standing:
-                continue
-            if not approval.sha256:
-                yield from missing(approval.node, "option_sha256", subject=subject)
-            elif approval.sha256 not in accepted:
-                yield Breach(
-                    approval.node["option_sha256"].place,
-                    f"{approval.name} approved another text of {decision.option}",
-                    f"sha256 {option.sha256}  {PLAN}:{option.place.line}",
-                    subject=subject,
-                    concerned=(approval.name,),
-                )
+            yield from missing(approval.node, "option_sha256", subject=subject)
+        accepted = {option.sha256}
+        if chain.superseding(decision) and any(w.sha256 not in accepted for w in given):
+            accepted |= facts.kept_digests(chain.record, decision.option)
+        other = [w for w in given if w.sha256 and w.sha256 not in accepted]
+        if other:
+            yield _other_text(decision, option, other)
+
+
+def _other_text(decision: Decision, option: Option, given: list[Approval]) -> Breach:
+    """One breach for a decision: a section that changed has changed for all who approved it."""
+    names = tuple(w.name for w in given)
+    return Breach(
+        given[0].node["option_sha256"].place,
+        f"{decision.option} is not written as {' and '.join(names)} approved it",
+        f"sha256 {option.sha256}  {PLAN}:{option.place.line}",
+        tuple(f"sha256 {w.sha256}  {w.name} {w.role}" for w in given),
+        decision.id,
+        names,
+    )
 
 
 @rule(
@@ -675,10 +756,11 @@ def option_is_approved_as_written(chain: Chain, limits: Limits) -> Iterator[Brea
 )
 def standing_approvals_cover(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """A cited standing approval is in the policy, in force, and covers strategy, services, role."""
-    for decision, run in _live(chain):
-        option = chain.option(decision.option)
-        for approval in decision.approvals:
-            if not approval.standing:
+    for decision, run in chain.live:
+        moment = run.started if run else decision.time
+        event = f"{run.id} started" if run else f"{decision.id} was decided"
+        for approval in latest_words(chain, decision):
+            if not approval.standing or approval.verdict != "approve":
                 continue
             standing = limits.standing_approval(approval.standing)
             place, subject = approval.node["standing"].place, f"{decision.id}/{approval.role}"
@@ -686,22 +768,28 @@ def standing_approvals_cover(chain: Chain, limits: Limits) -> Iterator[Breach]:
                 said = f"the policy holds no standing approval {approval.standing}"
                 yield Breach(place, said, subject=subject)
                 continue
-            moment = run.started if run else decision.time
-            expires = from_value(standing.get("expires_at"))
-            if expires is None or not moment or order(moment, expires) is not Order.PROVEN:
-                said = f"{approval.standing} is not shown to be in force then"
-                yield Breach(place, said, subject=subject)
-            beyond = set(decision.services) - set(standing.get("services", ()))
-            strategies = standing.get("strategies", ())
-            if (
-                beyond
-                or approval.role not in standing.get("roles", ())
-                or (option and option.strategy not in strategies)
-            ):
-                covers = f"{', '.join(strategies)} of {', '.join(standing.get('services', ()))}"
-                yield Breach(
-                    place, f"{approval.standing} does not cover it", covers, subject=subject
-                )
+            expires = from_value(standing["expires_at"])
+            ran_out = f"{approval.standing} ran out {{gap}} before {event}"
+            until = f"in force until {expires.shown}" if expires else ""
+            yield from in_order(moment, expires, place, ran_out, expected=until, subject=subject)
+            beyond = _beyond(chain, decision, approval, standing)
+            if beyond:
+                said = f"{approval.standing} does not cover {', '.join(beyond)}"
+                covers = "; ".join(", ".join(standing[key]) for key in SCOPE)
+                yield Breach(place, said, f"only {covers}", subject=subject)
+
+
+SCOPE = ("strategies", "services", "roles")
+
+
+def _beyond(
+    chain: Chain, decision: Decision, approval: Approval, standing: Mapping[str, Any]
+) -> list[str]:
+    """What of a decision lies outside a standing approval."""
+    option = chain.option(decision.option)
+    strategies = [option.strategy] if option else []
+    asked = dict(zip(SCOPE, (strategies, decision.services, [approval.role]), strict=True))
+    return [word for key in SCOPE for word in asked[key] if word not in standing[key]]
 
 
 @rule(
@@ -729,33 +817,40 @@ def emergencies_stay_visible(chain: Chain, limits: Limits) -> Iterator[Breach]:
     level=CRITICAL,
     says="An emergency was not approved in time",
     why="Break-glass postpones the approval; it does not replace it.",
-    fix=f"{DO_NOT_CHANGE}. Record the reason and every approval as given; if late, record a deviation.",
+    fix=f"{DO_NOT_CHANGE}. Record the reason, and every approval as it was given; if one was late, "
+    "record a deviation.",
 )
 def emergencies_are_approved(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """An emergency has a reason, and its approvals follow within the limit of its start."""
-    minutes = limits.threshold("break_glass_minutes")
     for execution in chain.executions:
-        place = execution.emergency.place
-        if not execution.emergency:
+        if not break_glass(chain, execution):
             continue
         if not execution.emergency["reason"].text:
-            yield Breach(
-                place, f"{execution.id}: the emergency has no reason", subject=execution.id
-            )
+            said = f"{execution.id}: the emergency has no reason"
+            yield Breach(execution.emergency.place, said, subject=execution.id)
         for required in _approvals(chain, execution):
-            given = chain.approved_at(required.approval) if required.approval else None
-            if given is None or execution.started is None or not required.approval:
-                continue
-            _, most = elapsed(execution.started, given)
-            if most.total_seconds() > minutes * 60:
-                yield Breach(
-                    required.approval.node["approved_at"].place,
-                    f"{required.role or 'the approver'} approved {show_duration(most)} after "
-                    f"{execution.id} had started",
-                    f"at most {minutes:g} min",
-                    subject=f"{execution.id}/{required.role}",
-                    concerned=(execution.operator, required.approval.name),
-                )
+            if required.approval:
+                yield from _late_approval(chain, execution, required.approval)
+
+
+def _late_approval(chain: Chain, execution: Execution, approval: Approval) -> Iterator[Breach]:
+    minutes = chain.limits.threshold("break_glass_minutes")
+    given, started = chain.approved_at(approval), execution.started
+    if given is None or started is None:
+        return
+    least, most = elapsed(started, given)
+    if most.total_seconds() <= minutes * 60:
+        return
+    proven, fine = least.total_seconds() > minutes * 60, given.fine and started.fine
+    took = gap(started, given) if proven else f"up to {show_duration(most)}"
+    yield Breach(
+        approval.node["approved_at"].place,
+        f"{approval.name} ({approval.role}) approved {took} after {execution.id} had started",
+        f"at most {minutes:g} min",
+        subject=f"{execution.id}/{approval.role}",
+        concerned=(execution.operator, approval.name),
+        level=CRITICAL if proven or not fine else WARNING,
+    )
 
 
 def _counts(chain: Chain) -> tuple[int, int, int, int]:
@@ -763,8 +858,10 @@ def _counts(chain: Chain) -> tuple[int, int, int, int]:
     ready = sum(item["status"].text == "verified" for item in items)
     wanted = [
         r
-        for decision, run in _live(chain)
-        for r in chain.required_approvals(decision, run.started if run else None)
+        for decision, run in chain.live
+        for r in chain.required_approvals(
+            decision, run.started if run else None, run.operator if run else ""
+        )
     ]
     given = sum(r.approval is not None for r in wanted)
     return ready, len(items), given, len(wanted)

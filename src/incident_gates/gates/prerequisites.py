@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from incident_gates.evidence import strict_json, strict_yaml
 from incident_gates.evidence.archives import Archive
-from incident_gates.evidence.markdown import Line
+from incident_gates.evidence.markdown import Table
 from incident_gates.evidence.refusal import Refusal
 from incident_gates.evidence.times import Order, duration, order, show_duration
 from incident_gates.gates.files import reason_not_available
-from incident_gates.rules import CRITICAL, WARNING, Breach, Place, missing, rule
+from incident_gates.incident import is_placeholder
+from incident_gates.rules import CRITICAL, DO_NOT_CHANGE, WARNING, Breach, Place, missing, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from incident_gates.chain import Chain
+    from incident_gates.evidence.markdown import Section
     from incident_gates.evidence.times import Time
     from incident_gates.incident import Node
     from incident_gates.policy import Limits
@@ -52,8 +55,12 @@ def artifact_is_there(chain: Chain, limits: Limits) -> Iterator[Breach]:
         if entry.get("optional") or chain.record.document(name):
             continue
         reason = reason_not_available(chain.record, name)
-        said = f"{name} is missing" + (f" ({reason})" if reason else "")
-        yield Breach(Place(name), said, f"{entry['folder']}/{name}", subject=name)
+        # What appears upstream after closing is no part of the record, and must not seem to be.
+        what = "was neither kept nor pinned" if chain.closed else "is missing"
+        copy = "a copy in the incident's folder, pinned in prerequisites.json"
+        expected = copy if chain.closed else f"{entry['folder']}/{name}"
+        said = f"{name} {what}" + (f" ({reason})" if reason else "")
+        yield Breach(Place(name), said, expected, subject=name)
 
 
 @rule(
@@ -153,15 +160,32 @@ def _is_configuration(archive: Archive, name: str, globs: tuple[str, ...]) -> bo
         return True
     try:
         if name.endswith((".yml", ".yaml")):
-            value = strict_yaml.parse(archive.read(name).decode("utf-8")).value
-        elif name.endswith(".json"):
-            value = strict_json.parse(archive.read(name).decode("utf-8"))
-        else:
-            return False
+            return _is_yaml_configuration(archive.read(name).decode())
+        if name.endswith(".json"):
+            return _configures(strict_json.parse(archive.read(name).decode()))
     except (Refusal, UnicodeDecodeError):
         return False
-    keys = ("groups", "panels", "route", "receivers")
-    return isinstance(value, dict) and any(value.get(key) for key in keys)
+    return False
+
+
+CONFIGURES = ("groups", "panels", "route", "receivers")
+WRAPPERS = ("spec", "dashboard")  # a PrometheusRule for Kubernetes, an exported dashboard
+_TOP_LEVEL = re.compile(r"^(?:groups|route|receivers):", re.MULTILINE)
+
+
+def _configures(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    inside = [value, *(value[key] for key in WRAPPERS if isinstance(value.get(key), dict))]
+    return any(layer.get(key) for layer in inside for key in CONFIGURES)
+
+
+def _is_yaml_configuration(text: str) -> bool:
+    """Real rule files have anchors, tags and great length, which the strict reader refuses."""
+    try:
+        return _configures(strict_yaml.parse(text).value)
+    except Refusal:
+        return _TOP_LEVEL.search(text) is not None
 
 
 @rule(
@@ -187,9 +211,12 @@ def alert_routes_were_tested(chain: Chain, limits: Limits) -> Iterator[Breach]:
         expected, actual = route["expected_receiver"].text, route["actual_receiver"].text
         if route["result"].text != "passed" or expected != actual or not expected:
             alert = route["alert"].text or "a route"
-            said = f"{alert}: the test did not pass"
-            received = (f"received by {actual or 'nobody'}, result {route['result'].text or '-'}",)
-            yield Breach(route.place, said, f"received by {expected}", received, subject=alert)
+            result = route["result"].text or "not recorded"
+            wrong = expected != actual or not expected
+            said = f"{alert} reached {actual or 'nobody'}" if wrong else f"{alert}: {result}"
+            asked = f"received by {expected or 'the receiver that is expected'}, result passed"
+            received = (f"received by {actual or 'nobody'}, result {result}",)
+            yield Breach(route.place, said, asked, received, subject=alert)
 
 
 @rule(
@@ -199,7 +226,7 @@ def alert_routes_were_tested(chain: Chain, limits: Limits) -> Iterator[Breach]:
     level=CRITICAL,
     says="The deployment report does not say what to roll back to",
     why="A rollback needs a known good release.",
-    fix="Supply the report of the deployment, with release, previous_release, environment and result.",
+    fix="Supply the deployment's report: release, previous_release, environment and result.",
 )
 def deployment_is_described(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """The deployment report names the release, the previous one, and its result."""
@@ -250,9 +277,8 @@ def artifact_is_fresh(chain: Chain, limits: Limits) -> Iterator[Breach]:
             continue
         age = chain.declared.earliest - time.latest
         if age > timedelta(days=allowed):
-            yield Breach(
-                place, f"{name} was {age.days} days old", f"at most {allowed:g} days", subject=name
-            )
+            said = f"{name} was {show_duration(age)} old when the incident was declared"
+            yield Breach(place, said, f"at most {allowed:g} d", subject=name)
 
 
 @rule(
@@ -260,17 +286,22 @@ def artifact_is_fresh(chain: Chain, limits: Limits) -> Iterator[Breach]:
     gate="prerequisites",
     criterion="artifacts",
     level=CRITICAL,
-    says="An upstream artifact is newer than the incident",
-    why="A file made after the declaration is not what responders relied on.",
-    fix="Keep the version that was in force when the incident was declared.",
+    says="An upstream artifact is newer than what was done on the strength of it",
+    why="A file made after the first execution is not what responders relied on.",
+    fix=f"{DO_NOT_CHANGE}. Keep and pin the version that was in force before the first execution; "
+    "if there was none, record a deviation.",
 )
-def artifact_is_older_than_incident(chain: Chain, limits: Limits) -> Iterator[Breach]:
-    """No input was made after declared_at."""
+def artifact_is_older_than_execution(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """No input was made after the first execution had started.
+
+    Declaring is too early a limit: incidents are declared while a deployment still runs.
+    """
+    started = [e.started for e in chain.executions if e.started]
+    first = min(started, key=lambda t: t.latest, default=None)
     for name, time, place in _produced(chain):
-        if chain.declared and order(time, chain.declared) is Order.CONTRADICTED:
-            said = f"{name} is from {time.shown}"
-            expected = f"before {chain.declared.shown}, when the incident was declared"
-            yield Breach(place, said, expected, subject=name)
+        if first and order(time, first) is Order.CONTRADICTED:
+            said = f"{name} is from {time.shown}, after the first execution had started"
+            yield Breach(place, said, f"before {first.shown}", subject=name)
 
 
 def _produced(chain: Chain) -> Iterator[tuple[str, Time, Place]]:
@@ -308,14 +339,26 @@ def required_approvals_are_recorded(chain: Chain, limits: Limits) -> Iterator[Br
 
 
 def _complete(approval: Node, entry: dict[str, Any], limits: Limits) -> Iterator[Breach]:
-    yield from missing(approval, "approved_at", subject=entry["id"])
+    unknown = ("by",) if approval["by"].unavailable else ()
+    yield from missing(approval, *unknown, "approved_at", subject=entry["id"])
     name, role = approval["by"]["name"].text, approval["by"]["role"].text
-    if not name:
-        yield Breach(approval.place, f"{entry['id']} names nobody", subject=entry["id"])
     holders = limits.holders(entry["role"])
-    if role != entry["role"] or (holders and limits.identity(name) not in holders):
-        said = f"{entry['id']} is given by {name or 'nobody'} as {role or 'no role'}"
-        yield Breach(approval.place, said, f"a {entry['role']}", subject=entry["id"])
+    if unknown:
+        return
+    if not name:
+        yield _nobody(approval, "by", entry["id"], "who gave it")
+    elif role != entry["role"]:
+        said = f"{entry['id']} is given by {name} as {role or 'no role'}"
+        yield Breach(approval["by"].place, said, f"as {entry['role']}", subject=entry["id"])
+    elif holders and limits.identity(name) not in holders:
+        said = f"{entry['id']} is given by {name}, to whom the policy does not give that role"
+        expected = f"a {role} of the policy: {', '.join(sorted(holders))}"
+        yield Breach(approval["by"].place, said, expected, subject=entry["id"])
+
+
+def _nobody(entry: Node, key: str, subject: str, what: str) -> Breach:
+    place = entry[key].place if entry[key] else entry.place
+    return Breach(place, f"{subject}: {what} is missing", "a name and a role", subject=subject)
 
 
 @rule(
@@ -337,10 +380,10 @@ def system_states_are_verified(chain: Chain, limits: Limits) -> Iterator[Breach]
             place = chain.prerequisites["system_states"].place
             yield Breach(place, f"{entry['title']}: not verified", subject=entry["id"])
             continue
-        yield from missing(node, "verified_at", "method", subject=entry["id"])
-        if not node["verified_by"]["name"].text:
-            said = f"{entry['id']}: nobody is named who verified it"
-            yield Breach(node.place, said, subject=entry["id"])
+        unknown = ("verified_by",) if node["verified_by"].unavailable else ()
+        yield from missing(node, *unknown, "verified_at", "method", subject=entry["id"])
+        if not unknown and not node["verified_by"]["name"].text:
+            yield _nobody(node, "verified_by", entry["id"], "who verified it")
 
 
 @rule(
@@ -348,20 +391,22 @@ def system_states_are_verified(chain: Chain, limits: Limits) -> Iterator[Breach]
     gate="prerequisites",
     criterion="system_state",
     level=CRITICAL,
-    says="A standing verification had expired",
-    why="A verification that has run out is none.",
+    says="A standing verification had expired, or never expires",
+    why="A verification that has run out is none, and one without an end is never renewed.",
     fix="Verify again next time; for this record, cite the verification that was in force.",
     needs=OWN,
 )
 def standing_verifications_are_in_force(chain: Chain, limits: Limits) -> Iterator[Breach]:
-    """Each standing verification was in force when the incident was declared."""
+    """Each standing verification has an end, and was in force when the incident was declared."""
     listed = (*chain.prerequisites["system_states"], *chain.prerequisites["approvals"])
     for node in listed:
+        what = node["state"].text or node["approval"].text
         expires = node["standing"]["expires_at"]
         time, declared = expires.time, chain.declared
-        if time and declared and order(declared, time) is not Order.PROVEN:
-            what = node["state"].text or node["approval"].text
-            said = f"{what} ran out at {time.shown}, before the incident was declared"
+        if node["standing"] and not time:
+            yield from missing(node["standing"], "expires_at", subject=what)
+        elif time and declared and order(declared, time) is not Order.PROVEN:
+            said = f"what {what} cites ran out at {time.shown}, before the incident was declared"
             yield Breach(expires.place, said, f"after {declared.shown}", subject=what)
 
 
@@ -381,7 +426,8 @@ def customer_notice_is_flagged(chain: Chain, limits: Limits) -> Iterator[Breach]
     told = next((n for n in chain.notices if "customers" in n.audiences), None)
     if flag.flag is False and told:
         seen = f"a notice to customers  communication-log.md:{told.place.line}"
-        yield Breach(flag.place, "customer_notification is false", "true", (seen,))
+        said = "customer_notification is false, but customers were told"
+        yield Breach(flag.place, said, "true", (seen,))
 
 
 @rule(
@@ -396,16 +442,17 @@ def customer_notice_is_flagged(chain: Chain, limits: Limits) -> Iterator[Breach]
 def optional_artifacts_agree(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Optional inputs, where present, passed, and are about the same release."""
     approval = chain.record.node("monitoring-approval-record.json")["verdict"]
-    if approval and approval.text != "approve":
-        yield Breach(approval.place, f"the monitoring was not approved: {approval.text}")
+    if approval.text not in ("approve", ""):
+        said = f"the monitoring was not approved: {approval.text}"
+        yield Breach(approval.place, said, subject="monitoring")
     validation = chain.record.node("post-deployment-validation.json")
-    if validation["result"] and validation["result"].text != "passed":
+    if validation["result"].text not in ("passed", ""):
         said = f"validation after the deployment: {validation['result'].text}"
-        yield Breach(validation["result"].place, said)
+        yield Breach(validation["result"].place, said, subject="validation")
     release = chain.record.node("production-deployment-report.json")["release"].text
     if release and validation["release"].text not in ("", release):
         said = f"validates {validation['release'].text}, the deployment report says {release}"
-        yield Breach(validation["release"].place, said)
+        yield Breach(validation["release"].place, said, subject="release")
 
 
 @rule(
@@ -421,9 +468,15 @@ def playbook_says_something(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """The playbook, where present, holds text."""
     name = "incident-playbook.md"
     parsed = chain.record.markdown(name)
-    lines = [b for s in parsed.sections for b in s.blocks if isinstance(b, Line)] if parsed else []
-    if parsed and not lines:
+    if parsed and not any(map(_says_something, parsed.sections)) and FENCE not in parsed.text:
         yield Breach(Place(name, line=1), "the playbook holds no text")
+
+
+FENCE = "```"  # commands are text as well, but the reader of Markdown leaves them out
+
+
+def _says_something(section: Section) -> bool:
+    return any(isinstance(b, Table) or not is_placeholder(b.text) for b in section.blocks)
 
 
 def summary(chain: Chain) -> str:
@@ -431,6 +484,7 @@ def summary(chain: Chain) -> str:
     inputs = [e for e in _inputs(chain) if not e.get("optional")]
     there = sum(chain.record.document(e["file"]) is not None for e in inputs)
     playbook = chain.record.document("incident-playbook.md") is not None
-    approvals = len(list(chain.prerequisites["approvals"]))
-    states = len(list(chain.prerequisites["system_states"]))
-    return f"{there + playbook} artifacts · {approvals} approvals · {states} system states"
+    approvals = sum(bool(n["by"]["name"].text) for n in chain.prerequisites["approvals"])
+    states = sum(bool(n["verified_by"]["name"].text) for n in chain.prerequisites["system_states"])
+    counts = {"artifact": there + playbook, "approval": approvals, "system state": states}
+    return " · ".join(f"{n} {what}{'' if n == 1 else 's'}" for what, n in counts.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from incident_gates import facts
@@ -17,7 +18,9 @@ from incident_gates.rules import (
     Place,
     gap,
     in_order,
+    intact,
     missing,
+    percent,
     rule,
 )
 
@@ -26,9 +29,10 @@ if TYPE_CHECKING:
 
     from incident_gates.chain import Chain
     from incident_gates.evidence.times import Time
-    from incident_gates.facts import Execution
+    from incident_gates.facts import Check, Execution
     from incident_gates.policy import Limits
 
+SHOWN = 3
 EXECUTIONS, CHECKS, TIMELINE = (
     "mitigation-execution-report.json",
     "recovery-validation.json",
@@ -43,29 +47,40 @@ EXECUTIONS, CHECKS, TIMELINE = (
     level=CRITICAL,
     says="A service has no successful mitigation",
     why="The last thing done to a service decides whether it was mitigated.",
-    fix="Re-run the mitigation or choose another, with a new decision; record the execution.",
+    fix="Re-run the mitigation or choose another, with a new decision, and record it. If one was "
+    "for this service as well, add that to its services.",
     needs=(EXECUTIONS,),
 )
 def last_mitigation_succeeded(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """For each affected service, the last mitigation succeeded."""
+    place = chain.record.node(EXECUTIONS)["executions"].place
     if not chain.affected_services and not chain.mitigations:
-        place = chain.record.node(EXECUTIONS)["executions"].place
         yield Breach(place, "no execution is recorded")
+    for last, services in _by_last_mitigation(chain):
+        names = " and ".join(services)
+        if last is None:
+            yield Breach(place, f"no mitigation of {names} is recorded", subject=names)
+        elif last.outcome not in ("succeeded", ""):
+            said = f"{last.id}, the last mitigation of {names}, {_ended(last)}"
+            place = last.node["outcome"].place
+            yield Breach(place, said, "succeeded", (), last.id, (last.operator,))
+
+
+def _by_last_mitigation(chain: Chain) -> list[tuple[Execution | None, list[str]]]:
+    """The last mitigation of each affected service, with the services that share it."""
+    found: dict[str, tuple[Execution | None, list[str]]] = {}
     for service in chain.affected_services:
         last = chain.last_mitigation(service)
-        if last is None:
-            place = chain.record.node(EXECUTIONS)["executions"].place
-            yield Breach(place, f"{service} was never mitigated", subject=service)
-        elif last.outcome != "succeeded":
-            said = f"the last mitigation of {service}, {last.id}, {_ended(last)}"
-            node = last.node["outcome"] if last.node["outcome"] else last.node
-            yield Breach(node.place, said, "succeeded", (), service, (last.operator,))
+        found.setdefault(last.id if last else "", (last, []))[1].append(service)
+    return list(found.values())
 
 
 def _ended(execution: Execution) -> str:
-    return {"": "has no outcome", "unknown": "has an unknown outcome"}.get(
-        execution.outcome, f"ended as {execution.outcome}"
-    )
+    return {
+        "partial": "succeeded only in part",
+        "ineffective": "ran and helped nothing",
+        "unknown": "has an unknown outcome",
+    }.get(execution.outcome, execution.outcome)
 
 
 @rule(
@@ -81,16 +96,26 @@ def _ended(execution: Execution) -> str:
 )
 def executions_are_logged(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Operator, command, change reference, times, exit code, output, services and outcome."""
-    names = ("services", "command", "change_reference", "started_at", "completed_at", "exit_code")
+    names = ("services", "operator", "command", "change_reference", "started_at", "completed_at")
     for execution in chain.executions:
-        node = execution.node
-        yield from missing(node, *names, "outcome", subject=execution.id)
-        if not execution.operator:
-            yield Breach(node.place, f"{execution.id}: operator is missing", subject=execution.id)
-        if (
-            not node["output_file"]["path"].text and not isinstance(node["output"].value, str)
-        ) or node["output"].unavailable:
-            yield from missing(node, "output", subject=execution.id)
+        yield from missing(execution.node, *names, "outcome", subject=execution.id)
+        yield from _trace_is_kept(chain, execution)
+
+
+def _trace_is_kept(chain: Chain, execution: Execution) -> Iterator[Breach]:
+    """Exit code and output; one of them may not exist: a click has no code, some print nothing."""
+    code, output, kept = (execution.node[n] for n in ("exit_code", "output", "output_file"))
+    has_code = code.number is not None
+    # What a command printed is quoted, so even a lone dot is output.
+    has_output = bool(kept["path"].text) or (
+        isinstance(output.value, str) and not output.unavailable
+    )
+    subject = execution.id
+    absent = [n for n, there in (("exit_code", has_code), ("output", has_output)) if not there]
+    reasoned = WARNING if has_code or has_output else ""
+    yield from missing(execution.node, *absent, subject=subject, reasoned=reasoned)
+    if kept["path"].text:
+        yield from intact(chain, kept, subject)
 
 
 @rule(
@@ -100,7 +125,8 @@ def executions_are_logged(chain: Chain, limits: Limits) -> Iterator[Breach]:
     level=CRITICAL,
     says="The outcome contradicts the exit code",
     why="A command that failed did not succeed because somebody wrote so.",
-    fix="Write the outcome that the command had; if it succeeded all the same, say how in output.",
+    fix="Write the outcome that the command had; if it did succeed, record a deviation that says "
+    "what its exit code means.",
     needs=(EXECUTIONS,),
     at_once=True,
 )
@@ -118,24 +144,33 @@ def outcome_fits_exit_code(chain: Chain, limits: Limits) -> Iterator[Breach]:
     gate="recovery",
     criterion="executed",
     level=CRITICAL,
-    says="An execution ended before it started",
-    why="That cannot be: one of the two times is wrong.",
+    says="The times of an execution do not fit together",
+    why="Nothing ends before it starts; and what arrived before it ended deserves a second look.",
     fix="Look up both times at their source, and correct the one that was mistyped.",
     needs=(EXECUTIONS,),
     at_once=True,
 )
-def executions_end_after_they_start(chain: Chain, limits: Limits) -> Iterator[Breach]:
-    """Completion, and propagation, are not earlier than the start."""
+def execution_times_fit(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """It ends and arrives no earlier than it starts; to arrive before the end is unusual."""
     for execution in chain.executions:
-        pairs = (
-            ("completed_at", execution.completed, execution.started, "it started"),
-            ("propagation_verified_at", execution.propagated, execution.started, "it started"),
-        )
-        for key, time, earlier, what in pairs:
-            if time and earlier and order(earlier, time) is Order.CONTRADICTED:
-                said = f"{execution.id}: {key} is {gap(time, earlier)} before {what}"
-                subject = f"{execution.id}/{key}"
-                yield Breach(execution.node[key].place, said, subject=subject)
+        started, ended, arrived = execution.started, execution.completed, execution.propagated
+        yield from _too_early(execution, "completed_at", ended, started, "it started")
+        if arrived and started and order(started, arrived) is Order.CONTRADICTED:
+            key = "propagation_verified_at"
+            yield from _too_early(execution, key, arrived, started, "it started")
+        else:
+            key = "propagation_verified_at"
+            for breach in _too_early(execution, key, arrived, ended, "it ended"):
+                yield replace(breach, level=WARNING)
+
+
+def _too_early(
+    execution: Execution, key: str, time: Time | None, earlier: Time | None, what: str
+) -> Iterator[Breach]:
+    if time and earlier and order(earlier, time) is Order.CONTRADICTED:
+        said = f"{execution.id}: {key} is {gap(time, earlier)} before {what}"
+        place, subject = execution.node[key].place, f"{execution.id}/{key}"
+        yield Breach(place, said, f"after {earlier.clock} UTC", (), subject, (execution.operator,))
 
 
 @rule(
@@ -150,10 +185,10 @@ def executions_end_after_they_start(chain: Chain, limits: Limits) -> Iterator[Br
 )
 def propagation_is_verified(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """The last mitigation of each service has a propagation time."""
-    lasts = {last.id: last for s in chain.affected_services if (last := chain.last_mitigation(s))}
-    for last in lasts.values():
-        if last.outcome == "succeeded":
-            yield from missing(last.node, "propagation_verified_at", subject=last.id)
+    for last, _ in _by_last_mitigation(chain):
+        if last and last.outcome == "succeeded":
+            for breach in missing(last.node, "propagation_verified_at", subject=last.id):
+                yield replace(breach, concerned=(last.operator,))
 
 
 @rule(
@@ -169,23 +204,49 @@ def propagation_is_verified(chain: Chain, limits: Limits) -> Iterator[Breach]:
     at_once=True,
 )
 def failure_leads_to_new_decision(chain: Chain, limits: Limits) -> Iterator[Breach]:
-    """The execution after a failed, partial or ineffective one carries out a newer decision."""
-    for failed, later in zip(chain.mitigations, chain.mitigations[1:], strict=False):
-        if failed.outcome not in FAILED_OUTCOMES:
-            continue
-        decision = chain.decision_of(later)
-        place, subject = later.node["decision"].place, later.id
-        people = (later.operator,)
-        if decision is None or later.decision == failed.decision:
-            said = (
-                f"{later.id} followed {failed.id}, which {failed.outcome}, under the same decision"
-            )
-            yield Breach(place, said, "a new, approved decision", (), subject, people)
-            continue
-        decided, begun = decision.time, failed.started
-        if decided and begun and order(begun, decided) is Order.CONTRADICTED:
-            said = f"{decision.id} is older than {failed.id}, whose failure it should answer"
-            yield Breach(place, said, f"decided after {begun.clock} UTC", (), subject, people)
+    """Whatever runs after a failed, partial or ineffective mitigation has a newer decision."""
+    for later in chain.executions:
+        for failed in reversed(_failed_before(chain, later)):
+            breach = _not_decided_anew(chain, failed, later)
+            if breach:
+                yield breach
+                break
+
+
+def _failed_before(chain: Chain, later: Execution) -> list[Execution]:
+    """The mitigations that had failed, or may have failed, when another one started."""
+    return [
+        e
+        for e in chain.mitigations
+        if e.id != later.id and e.outcome in (*FAILED_OUTCOMES, "unknown") and _over(e, later)
+    ]
+
+
+def _over(earlier: Execution, later: Execution) -> bool:
+    """Whether one had ended when the other started; two that ran side by side answer nobody."""
+    if not later.started or not earlier.started:
+        return earlier.node.pointer < later.node.pointer
+    over = earlier.completed or earlier.started
+    return earlier.started.earliest < later.started.earliest and (
+        order(over, later.started) is not Order.CONTRADICTED
+    )
+
+
+def _not_decided_anew(chain: Chain, failed: Execution, later: Execution) -> Breach | None:
+    decision, begun = chain.decision_of(later), failed.started
+    place, people = later.node["decision"].place, (later.operator,)
+    how, level = f"which {_ended(failed)}", "" if failed.outcome in FAILED_OUTCOMES else WARNING
+    if decision is None or later.decision == failed.decision:
+        why = later.node["decision"].unavailable
+        under = f"under the same decision {decision.id}" if decision else "without a decision"
+        under += f" ({why})" if why else ""
+        said = f"{later.id} followed {failed.id}, {how}, {under}"
+        return Breach(place, said, "a new, approved decision", (), later.id, people, level)
+    if decision.time and begun and order(begun, decision.time) is Order.CONTRADICTED:
+        said = f"{later.id} followed {failed.id}, {how}, under {decision.id}, which is older"
+        expected = f"decided after {begun.clock} UTC"
+        return Breach(place, said, expected, (), later.id, people, level)
+    return None
 
 
 @rule(
@@ -207,9 +268,10 @@ def mitigation_kept_its_time(chain: Chain, limits: Limits) -> Iterator[Breach]:
         if expected and execution.started and execution.completed:
             least, _ = elapsed(execution.started, execution.completed)
             if least > expected:
-                said = f"{execution.id} took {show_duration(least)}"
+                took = show_duration(execution.completed.earliest - execution.started.earliest)
+                said = f"{execution.id} took {took} instead of {show_duration(expected)}"
                 place = execution.node["completed_at"].place
-                yield Breach(place, said, f"{show_duration(expected)}", subject=execution.id)
+                yield Breach(place, said, show_duration(expected), subject=execution.id)
 
 
 # --- checks --------------------------------------------------------------------------------------
@@ -233,8 +295,9 @@ def enough_checks_passed(chain: Chain, limits: Limits) -> Iterator[Breach]:
         yield Breach(place, "no critical check is recorded")
     elif rate < wanted:
         passed, total = _counts(chain)
-        said = f"{passed} of {total} critical checks passed ({rate:.1%})"
-        yield Breach(place, said, f"at least {wanted:.1%}")
+        asked = f"at least {wanted * 100:g}%"
+        said = f"{passed} of {total} critical checks passed ({percent(rate)}; {asked} is asked)"
+        yield Breach(place, said, asked)
 
 
 @rule(
@@ -244,24 +307,25 @@ def enough_checks_passed(chain: Chain, limits: Limits) -> Iterator[Breach]:
     level=CRITICAL,
     says="A critical check did not pass",
     why="A pass rate of 95 % must not hide the one check that matters.",
-    fix="Mend it and check again; or let a named person accept it: accepted_by and accepted_reason.",
+    fix="Mend it and check again; or let a named person accept it, with accepted_by and "
+    "accepted_reason.",
     needs=(CHECKS,),
 )
 def critical_checks_passed(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Each failed or skipped critical check is named; accepted ones are WARNINGs."""
+    absent = {n["id"].text for n in chain.planned_absent}
     for check in chain.critical_checks:
-        if check.passed or not check.results:
+        if check.passed or (check.id in absent and not check.results):
             continue
         node = check.latest.node["result"] if check.latest else check.node
         who, why = check.node["accepted_by"]["name"].text, check.node["accepted_reason"].text
-        result = check.latest.result if check.latest else "absent"
-        said = f"{check.id} {result or 'has no result'}"
-        if who and why:
-            yield Breach(
-                node.place, f"{said}, accepted by {who}: {why}", subject=check.id, level=WARNING
-            )
-        else:
-            yield Breach(node.place, said, "passed", subject=check.id)
+        said = {"failed": "failed", "skipped": "was skipped"}.get(
+            check.latest.result if check.latest else "", "has no result"
+        )
+        accepted = f", accepted by {who}: {why}" if who and why else ""
+        level = WARNING if accepted else ""
+        about = f"{check.id} {said}{accepted}"
+        yield Breach(node.place, about, "passed", subject=check.id, level=level)
 
 
 @rule(
@@ -271,15 +335,16 @@ def critical_checks_passed(chain: Chain, limits: Limits) -> Iterator[Breach]:
     level=CRITICAL,
     says="A planned check was not run",
     why="A check that is planned and then left out counts as not passed.",
-    fix="Run it and record its result.",
+    fix="Run it and record its result; or record it as skipped, with accepted_by and "
+    "accepted_reason.",
     needs=(CHECKS,),
 )
 def planned_checks_were_run(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Every critical check of the readiness checklist has a result."""
     for node in chain.planned_absent:
         ident = node["id"].text
-        said = f"{ident} was planned as critical and has no result"
-        yield Breach(node.place, said, f"a result in {CHECKS}", subject=ident)
+        said = f"{ident} was planned as critical and has no result in {CHECKS}"
+        yield Breach(node.place, said, subject=ident)
 
 
 @rule(
@@ -295,11 +360,14 @@ def planned_checks_were_run(chain: Chain, limits: Limits) -> Iterator[Breach]:
 def every_kind_was_checked(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """There is a critical check of each kind, and at least one for each affected service."""
     place = chain.record.node(CHECKS)["checks"].place
-    kinds = {c.kind for c in chain.critical_checks if c.results}
+    run = [c for c in chain.critical_checks if c.results]
+    if not run:  # REC008 and REC010 say so
+        return
+    kinds = {c.kind for c in run}
     for kind in limits.protocol.data["recovery_floor"]:
         if kind not in kinds:
             yield Breach(place, f"no critical {kind} check", subject=kind)
-    checked = {c.service for c in chain.critical_checks if c.results}
+    checked = {c.service for c in run}
     for service in chain.affected_services:
         if service not in checked:
             yield Breach(place, f"no critical check of {service}", subject=service)
@@ -318,12 +386,12 @@ def every_kind_was_checked(chain: Chain, limits: Limits) -> Iterator[Breach]:
 def checks_follow_propagation(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Each critical check's latest run is after the propagation to its service."""
     for check in chain.critical_checks:
-        last, latest = chain.last_mitigation(check.service), check.latest
+        last, latest = _mitigation_before(chain, check), check.latest
         if last is None or latest is None or not check.passed:
             continue
-        since, what = last.propagated, "propagated"
+        since, what = last.propagated, "arrived"
         if since is None:
-            since, what = last.completed or last.started, "completed"
+            since, what = last.completed or last.started, "ended"
         yield from in_order(
             since,
             latest.time,
@@ -332,6 +400,11 @@ def checks_follow_propagation(chain: Chain, limits: Limits) -> Iterator[Breach]:
             expected=f"after {since.clock} UTC" if since else "",
             subject=check.id,
         )
+
+
+def _mitigation_before(chain: Chain, check: Check) -> Execution | None:
+    """The mitigation that a check follows; one of an untouched service follows them all."""
+    return chain.last_mitigation(check.service) or next(reversed(chain.mitigations), None)
 
 
 @rule(
@@ -360,21 +433,23 @@ def check_results_are_complete(chain: Chain, limits: Limits) -> Iterator[Breach]
     level=CRITICAL,
     says="One check stands under several ids",
     why="Copies of a passing check would drown a failing one.",
-    fix="Keep one of them, and record its other runs as further results.",
+    fix="Keep one of them, with its other runs as further results; or describe how they differ.",
     needs=(CHECKS,),
 )
 def checks_are_different(chain: Chain, limits: Limits) -> Iterator[Breach]:
-    """No two critical checks look at the same thing with the same evidence."""
-    alike: dict[tuple[str, ...], list[facts.Check]] = defaultdict(list)
+    """No two critical checks look at the same thing and saw the same."""
+    planned = {n["id"].text: n["description"].text for n in facts.planned_checks(chain.record)}
+    alike: dict[tuple[str, ...], list[Check]] = defaultdict(list)
     for check in chain.critical_checks:
-        if check.latest:
-            node = check.latest.node
-            said = facts.slug(check.node["description"].text)
-            alike[check.service, check.kind, said, facts.slug(node["evidence"].text)].append(check)
+        if check.passed and check.latest:
+            about = check.node["description"].text or planned.get(check.id, "")
+            seen = check.latest.node["evidence"].text
+            alike[check.service, check.kind, facts.slug(about), facts.slug(seen)].append(check)
     for same in alike.values():
         if len(same) > 1:
-            ids = ", ".join(c.id for c in same)
-            said = f"{ids} are the same check"
+            ids = ", ".join(c.id for c in same[:SHOWN])
+            more = f" and {len(same) - SHOWN} more" if len(same) > SHOWN else ""
+            said = f"{ids}{more} have one service, kind, description and evidence"
             yield Breach(same[1].node["id"].place, said, subject=same[0].id)
 
 
@@ -393,26 +468,36 @@ def checks_are_different(chain: Chain, limits: Limits) -> Iterator[Breach]:
 )
 def timeline_holds_the_events(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """First signal, each execution, and recovery stand in the timeline; matched by time."""
-    signals = [e for e in chain.intake[0].entries if e.time]
-    first = min(signals, key=lambda e: e.time.earliest if e.time else chain.now, default=None)
-    wanted: list[tuple[str, Time | None, str]] = []
-    if first:
-        wanted.append(
-            ("the first signal", first.time, f"incident-intake-log.md:{first.place.line}")
-        )
-    for execution in chain.executions:
-        line = chain.record.locate(execution.node["started_at"].place).line
-        wanted.append((f"the start of {execution.id}", execution.started, f"{EXECUTIONS}:{line}"))
-    wanted.append(("recovery", chain.recovered, CHECKS))
-    for what, time, source in wanted:
-        if time and not any(_same_time(time, e.time) for e in chain.timeline.entries):
+    log = [e for e in chain.timeline.entries if e.time]
+    for what, time, source in _owed(chain):
+        if not any(e.time and _same_time(time, e.time) for e in log):
             said = f"{what} at {time.clock} UTC is not in the timeline"
-            yield Breach(Place(TIMELINE, line=1), said, "", (source,), what)
+            later = next((e for e in log if e.time and e.time.earliest > time.earliest), None)
+            place = later.place if later else (log[-1].place if log else Place(TIMELINE, line=1))
+            found = chain.record.locate(source)
+            yield Breach(place, said, "", (f"{source.file}:{found.line}",), what)
 
 
-def _same_time(one: Time, other: Time | None) -> bool:
+def _owed(chain: Chain) -> Iterator[tuple[str, Time, Place]]:
+    """What the timeline must hold: the event, its time, and where that is recorded."""
+    signals = [(e.time, e.place) for e in chain.intake[0].entries if e.time]
+    if signals:
+        time, place = min(signals, key=lambda signal: signal[0].earliest)
+        yield "the first signal", time, place
+    for execution in chain.executions:
+        if execution.started:
+            place = execution.node["started_at"].place
+            yield f"the start of {execution.id}", execution.started, place
+    passed = [c.latest for c in chain.critical_checks if c.passed and c.latest and c.latest.time]
+    for last in passed:
+        if last.time and last.time == chain.recovered:
+            yield "recovery", last.time, last.node["checked_at"].place
+            break
+
+
+def _same_time(one: Time, other: Time) -> bool:
     """Whether two times can be the same moment; a bare minute covers its seconds."""
-    return other is not None and one.earliest < other.latest and other.earliest < one.latest
+    return one.earliest < other.latest and other.earliest < one.latest
 
 
 def _counts(chain: Chain) -> tuple[int, int]:
@@ -432,6 +517,7 @@ def summary(chain: Chain, limits: Limits) -> str:
     """What the gate measured, in one line."""
     passed, total = _counts(chain)
     if not total:
-        return ""
-    after = not any(checks_follow_propagation(chain, limits))
+        return "no critical check recorded" if chain.executing else ""
+    arrived = any(e.propagated for e in chain.mitigations)
+    after = arrived and not any(checks_follow_propagation(chain, limits))
     return f"{passed}/{total} critical checks{', all after propagation' if after else ''}"

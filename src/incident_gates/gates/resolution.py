@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from incident_gates import facts
 from incident_gates.evidence.markdown import Line, Table, fields
-from incident_gates.evidence.refusal import Refusal
-from incident_gates.evidence.times import Order, duration, human_duration, order, show_duration
+from incident_gates.evidence.times import (
+    Order,
+    duration,
+    elapsed,
+    grain,
+    human_duration,
+    looks_like_time,
+    order,
+    show_duration,
+)
 from incident_gates.incident import NOT_AVAILABLE, Node, is_placeholder
 from incident_gates.model import Metric
 from incident_gates.rules import (
@@ -20,7 +30,10 @@ from incident_gates.rules import (
     Breach,
     Place,
     gap,
+    in_order,
+    intact,
     missing,
+    percent,
     rule,
 )
 
@@ -32,6 +45,12 @@ if TYPE_CHECKING:
     from incident_gates.evidence.times import Time
     from incident_gates.policy import Limits
 
+SHOWN = 3
+# What a rule of its own asks for is not said twice.
+OWN_RULE = frozenset(
+    ("status", "mitigated_at", "resolved_at", "resolution", "slos_restored", "alerts_cleared")
+) | {"stability_window", "stakeholders_informed", "action_owners"}
+CLOSING = ("mitigated_at", "resolved_at", "closed_at")
 SUMMARY, MANIFEST, REPORT = ("resolution-summary.json", "rca-manifest.json", "INCIDENT-REPORT.md")
 
 
@@ -51,11 +70,12 @@ def resolved_is_closed(chain: Chain, limits: Limits) -> Iterator[Breach]:
     if not chain.closed:
         resolved = chain.resolution["resolved_at"].time
         days = limits.threshold("close_within_days")
-        since = f", resolved {(chain.now - resolved.latest).days} days ago" if resolved else ""
-        place = (status or chain.resolution).place
-        yield Breach(
-            place, f"status is {chain.status or 'missing'}{since}", f"closed within {days:g} days"
-        )
+        said = f"the status is {chain.status or 'missing'}, not closed"
+        if resolved:
+            ago = show_duration(chain.now - resolved.earliest)
+            said = f"resolved {ago} ago and not closed (status {chain.status or 'missing'})"
+        expected = f"closed within {days:g} days"
+        yield Breach((status or chain.resolution).place, said, expected, subject="status")
     names = ("resolution", "mitigated_at", "resolved_at", *(("closed_at",) if chain.closed else ()))
     yield from missing(chain.resolution, *names)
 
@@ -73,16 +93,26 @@ def resolved_is_closed(chain: Chain, limits: Limits) -> Iterator[Breach]:
 )
 def end_is_possible(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Impact, then resolution, then closing; mitigation not before impact."""
-    times = _anchors(chain)
+    for later, (earlier, first, then) in _impossible(chain).items():
+        said = f"{later} ({then.shown}) is before {earlier} ({first.shown})"
+        yield Breach(chain.resolution[later].place, said, subject=later)
+
+
+def _impossible(chain: Chain) -> dict[str, tuple[str, Time, Time]]:
+    """Times of the ending that cannot be: each with what it would have to follow.
+
+    One mistyped time is one finding; nothing else is concluded from it.
+    """
+    times, found = _recorded(chain), {}
     for earlier, later in (
         ("impact_started_at", "mitigated_at"),
         ("impact_started_at", "resolved_at"),
         ("resolved_at", "closed_at"),
     ):
         first, then = times.get(earlier), times.get(later)
-        if first and then and order(first, then) is Order.CONTRADICTED:
-            said = f"{later} ({then.shown}) is before {earlier} ({first.shown})"
-            yield Breach(chain.resolution[later].place, said, subject=later)
+        if first and then and earlier not in found and order(first, then) is Order.CONTRADICTED:
+            found[later] = (earlier, first, then)
+    return found
 
 
 @rule(
@@ -112,13 +142,19 @@ def end_is_in_order(chain: Chain, limits: Limits) -> Iterator[Breach]:
 
 
 def _anchors(chain: Chain) -> dict[str, Time]:
-    """The times between which durations run."""
+    """The times between which durations run: those recorded, but for the impossible ones."""
+    impossible = _impossible(chain)
+    return {name: time for name, time in _recorded(chain).items() if name not in impossible}
+
+
+def _recorded(chain: Chain) -> dict[str, Time]:
+    """The times that the record gives."""
     severity, resolution = chain.severity_file, chain.resolution
     nodes = {
         n: severity[n]
         for n in ("impact_started_at", "detected_at", "acknowledged_at", "declared_at")
     }
-    nodes |= {n: resolution[n] for n in ("mitigated_at", "resolved_at", "closed_at")}
+    nodes |= {n: resolution[n] for n in CLOSING}
     return {name: time for name, node in nodes.items() if (time := node.time)}
 
 
@@ -129,11 +165,15 @@ def _anchors(chain: Chain) -> dict[str, Time]:
     level=CRITICAL,
     says="Restored objectives or cleared alerts are not shown",
     why="Resolved means that the objectives hold again and the alerts are quiet.",
-    fix="Record each objective with what was observed and when, and each alert with when it cleared.",
+    fix="Record each breached objective with what was observed and when, in the words of the "
+    "assessment, and each alert with when it cleared.",
     needs=(SUMMARY,),
 )
 def objectives_are_restored(chain: Chain, limits: Limits) -> Iterator[Breach]:
-    """At least one SLO restored and one alert cleared, each with its time."""
+    """Each breached SLO restored and at least one alert cleared, before closing."""
+    breached = _breached(chain)
+    # Where no objective was breached, or no alert fired, a reason is all that can be given.
+    reasoned = {"slos_restored": "" if breached else WARNING, "alerts_cleared": WARNING}
     lists = {
         "slos_restored": ("objective", "observed", "restored_at"),
         "alerts_cleared": ("alert", "cleared_at"),
@@ -141,9 +181,38 @@ def objectives_are_restored(chain: Chain, limits: Limits) -> Iterator[Breach]:
     for name, names in lists.items():
         entries = list(chain.resolution[name])
         if not entries:
-            yield from missing(chain.resolution, name)
+            yield from missing(chain.resolution, name, reasoned=reasoned[name])
         for entry in entries:
-            yield from missing(entry, *names, subject=f"{name}/{entry.pointer[-1]}")
+            subject = f"{name}/{entry.pointer[-1]}"
+            yield from missing(entry, *names, subject=subject)
+            did = "held again" if name == "slos_restored" else "cleared"
+            said = f"{entry[names[0]].text} {did}"
+            yield from _before_closing(chain, entry[names[-1]], said, subject)
+    restored = {facts.slug(entry["objective"].text) for entry in chain.resolution["slos_restored"]}
+    for objective in breached if restored else ():
+        if facts.slug(objective) not in restored:
+            place = chain.resolution["slos_restored"].place
+            said = f'"{objective}" was breached and is not among the restored objectives'
+            yield Breach(place, said, subject=objective)
+
+
+def _breached(chain: Chain) -> list[str]:
+    """The objectives that the assessment says were breached, each once."""
+    named = (
+        breach["objective"].text
+        for classification in chain.severity_file["classifications"]
+        for breach in classification["slo_breaches"]
+    )
+    return list(dict.fromkeys(name for name in named if name))
+
+
+def _before_closing(chain: Chain, node: Node, said: str, subject: str) -> Iterator[Breach]:
+    """The protocol: do not close until metrics are stable and communications are sent."""
+    time, closed = node.time, _anchors(chain).get("closed_at")
+    if time and closed and order(time, closed) is Order.CONTRADICTED:
+        late = f"{said} {gap(closed, time)} after closing"
+        fix = f"{DO_NOT_CHANGE}. If one was mistyped, look it up; if not, record a deviation."
+        yield Breach(node.place, late, f"before {closed.shown}", subject=subject, fix=fix)
 
 
 @rule(
@@ -153,32 +222,37 @@ def objectives_are_restored(chain: Chain, limits: Limits) -> Iterator[Breach]:
     level=CRITICAL,
     says="The stability window was not over when the incident was closed",
     why="Metrics must be stable before closing; a window cut short shows nothing.",
-    fix=f"Wait until it is over before closing. {DO_NOT_CHANGE}; if it was closed early, record a deviation.",
+    fix=f"{DO_NOT_CHANGE}. Before closing, wait until it is over; if it was closed too early, "
+    "record a deviation.",
     needs=(SUMMARY,),
 )
 def stability_was_awaited(chain: Chain, limits: Limits) -> Iterator[Breach]:
-    """The window begins after mitigation, is long enough, and ends before closing."""
+    """The window is long enough, counted from mitigation, and ends before closing."""
     window = chain.resolution["stability_window"]
-    if not window:
+    if not isinstance(window.value, dict):
         yield from missing(chain.resolution, "stability_window")
         return
     yield from missing(window, "from", "until", "observation", subject="stability_window")
-    begin, end, closed = (
-        window["from"].time,
-        window["until"].time,
-        chain.resolution["closed_at"].time,
-    )
-    if end and closed and order(end, closed) is Order.CONTRADICTED:
-        said = f"the window ends at {end.shown}, closed at {closed.shown}"
-        yield Breach(window["until"].place, said, f"before {closed.shown}")
-    if begin and end:
-        minutes = limits.threshold("stability_minutes")
-        held = (end.earliest - begin.earliest).total_seconds() / 60
-        if held <= 0 or held < minutes:
-            said = f"the window is {held:g} min long"
-            yield Breach(
-                window.place, said, f"at least {minutes:g} min" if minutes else "some time"
-            )
+    yield from _before_closing(chain, window["until"], "the window ends", "stability_window/until")
+    yield from _window_is_long_enough(chain, window, limits.threshold("stability_minutes"))
+
+
+def _window_is_long_enough(chain: Chain, window: Node, minutes: float) -> Iterator[Breach]:
+    begin, end = window["from"].time, window["until"].time
+    mitigated = chain.resolution["mitigated_at"].time
+    if begin is None or end is None:
+        return
+    since = ""
+    if mitigated and order(mitigated, begin) is Order.CONTRADICTED:
+        begin, since = mitigated, f" after mitigation at {mitigated.clock} UTC"
+    held = end.earliest - begin.earliest
+    if held <= timedelta():
+        said = f"the window has no length{since}"
+    elif held < timedelta(minutes=minutes):
+        said = f"the window is {show_duration(held)} long{since}; {minutes:g} min are asked"
+    else:
+        return
+    yield Breach(window.place, said, f"at least {max(minutes, 1):g} min", subject="length")
 
 
 @rule(
@@ -193,22 +267,31 @@ def stability_was_awaited(chain: Chain, limits: Limits) -> Iterator[Breach]:
 )
 def stakeholders_are_informed(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Each audience of the worst severity was informed, not before resolution."""
-    informed = {
-        facts.slug(n["audience"].text): n for n in chain.resolution["stakeholders_informed"]
-    }
-    resolved = chain.resolution["resolved_at"].time
-    place = chain.resolution["stakeholders_informed"].place
-    severity = chain.worst_severity
-    for audience in limits.audiences(severity) if severity else ():
-        node = informed.get(audience)
-        if node is None:
-            yield Breach(place, f"{audience} was not told", subject=audience)
+    told = chain.resolution["stakeholders_informed"]
+    if not list(told):
+        yield from missing(chain.resolution, "stakeholders_informed")
+        return
+    severity = chain.worst_severity or next(iter(limits.protocol.severities.values()))
+    for audience in limits.audiences(severity):
+        entries = [n for n in told if facts.slug(n["audience"].text) == audience]
+        if not entries:
+            yield Breach(told.place, f"those told do not include {audience}", subject=audience)
             continue
-        yield from missing(node, "informed_at", "channel", subject=audience)
-        told = node["informed_at"].time
-        if told and resolved and order(resolved, told) is Order.CONTRADICTED:
-            said = f"{audience} was told at {told.clock}, before the resolution at {resolved.clock}"
-            yield Breach(node["informed_at"].place, said, subject=audience)
+        # The entry that says most counts: someone may have been told before as well.
+        found = [list(_told_in_time(chain, node, audience)) for node in entries]
+        yield from min(found, key=len)
+
+
+def _told_in_time(chain: Chain, node: Node, audience: str) -> Iterator[Breach]:
+    yield from missing(node, "informed_at", "channel", subject=audience)
+    resolved, told = chain.resolution["resolved_at"].time, node["informed_at"].time
+    said = f"{audience} was told {{gap}} before the resolution"
+    expected = f"after {resolved.clock} UTC" if resolved else ""
+    fix = f"{DO_NOT_CHANGE}. Tell them that it is resolved, and record that with its time."
+    place = node["informed_at"].place
+    for breach in in_order(resolved, told, place, said, expected=expected, subject=audience):
+        yield replace(breach, fix=breach.fix or fix)
+    yield from _before_closing(chain, node["informed_at"], f"{audience} was told", audience)
 
 
 @rule(
@@ -225,9 +308,8 @@ def action_items_are_owned(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Each action item has kind, description, owner and due date."""
     for item in chain.resolution["action_items"]:
         subject = item["id"].text or str(item.pointer[-1])
-        yield from missing(item, "kind", "description", "due_date", subject=subject)
-        if not item["owner"]["name"].text:
-            yield Breach(item.place, f"{subject}: owner is missing", subject=subject)
+        yield from missing(item, "kind", "description", "owner", subject=subject)
+        yield from missing(item, "due_date", subject=subject, reasoned=WARNING)
 
 
 # --- root cause evidence -------------------------------------------------------------------------
@@ -240,38 +322,21 @@ def action_items_are_owned(chain: Chain, limits: Limits) -> Iterator[Breach]:
     level=CRITICAL,
     says="An archived file is missing or changed",
     why="Evidence that is not the evidence that was archived proves nothing.",
-    fix="Restore the file as archived; if it was replaced on purpose, archive the new one beside it.",
+    fix="Restore the file as archived; if it was replaced on purpose, archive the new one beside "
+    "it.",
     needs=(MANIFEST,),
 )
 def archived_files_are_intact(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Each archived path exists under the folder, with its digest."""
     for item in chain.record.node(MANIFEST)["items"]:
         subject = item["id"].text or str(item.pointer[-1])
-        path = item["path"].text
-        if not path:
-            if not item["uri"].text:
-                yield Breach(item.place, f"{subject}: neither path nor uri", subject=subject)
-            else:
-                yield from missing(item, "sha256", "captured_at", subject=subject)
-            continue
-        yield from _intact(chain, item["path"], item["sha256"].text, subject)
-    for execution in chain.executions:
-        kept = execution.node["output_file"]
-        if kept["path"].text:
-            yield from _intact(chain, kept["path"], kept["sha256"].text, execution.id)
-
-
-def _intact(chain: Chain, path: Node, stated: str, subject: str) -> Iterator[Breach]:
-    try:
-        found = chain.record.attachment_digest(path.text)
-    except Refusal as refusal:
-        yield Breach(path.place, f"{subject}: {refusal.what}", subject=subject)
-        return
-    if not stated:
-        yield Breach(path.place, f"{subject}: sha256 is missing", f"sha256 {found}", (), subject)
-    elif found != stated:
-        said = f"{subject}: {path.text} has another digest"
-        yield Breach(path.place, said, f"sha256 {stated}", (f"sha256 {found}",), subject)
+        if item["path"].text:
+            yield from intact(chain, item, subject)
+        elif item["uri"].text:
+            yield from missing(item, "captured_at", "captured_by", subject=subject)
+            yield from missing(item, "sha256", subject=subject, reasoned=WARNING)
+        else:
+            yield Breach(item.place, f"{subject}: neither path nor uri", subject=subject)
 
 
 @rule(
@@ -332,25 +397,64 @@ def durations_follow(chain: Chain, limits: Limits) -> Iterator[Breach]:
         begin, end = anchors.get(node["from"].text), anchors.get(node["to"].text)
         stated = duration(node["value"].text)
         subject = node["name"].text
-        yield from missing(node, "from", "to", subject=subject)
-        if begin is None or end is None or stated is None:
+        if stated is None:
             continue
-        if not _fits(stated, begin, end):
-            took = show_duration(end.earliest - begin.earliest)
-            said = f"{subject} is {show_duration(stated)}, but {node['from'].text} to {node['to'].text} is {took}"
+        yield from missing(node, "from", "to", subject=subject)
+        yield from _anchors_are_there(chain, node)
+        if begin and end and not _fits(node["value"].text, stated, begin, end):
+            took = _took(begin, end)
+            between = f"{node['from'].text} to {node['to'].text}"
+            said = f"{subject} is {show_duration(stated)}, but {between} is {took}"
             yield Breach(node["value"].place, said, took, (), subject)
 
 
-def _fits(stated: timedelta, begin: Time, end: Time) -> bool:
-    tolerance = begin.tolerance + end.tolerance
-    return abs((end.earliest - begin.earliest) - stated) <= max(tolerance, timedelta(minutes=1))
+def _anchors_are_there(chain: Chain, node: Node) -> Iterator[Breach]:
+    """A stated duration needs its times. Where one is N/A or its file absent, others say so."""
+    for key in ("from", "to"):
+        name = node[key].text
+        home = chain.resolution if name in CLOSING else chain.severity_file
+        if name and chain.record.readable(home.document.name) and not home[name]:
+            said = f"{node['name'].text} runs {key} {name}, which is not recorded"
+            yield Breach(node[key].place, said, subject=node["name"].text)
 
 
-def report_field(chain: Chain, name: str) -> tuple[str, int]:
-    """A value of the report's summary and its line; ("", 0) where there is none."""
-    parsed = chain.record.markdown(REPORT)
+def _fits(text: str, stated: timedelta, begin: Time, end: Time) -> bool:
+    """Whether a stated duration can be the time between two moments.
+
+    It is as exact as it is written: who writes minutes has counted them on a clock or rounded
+    them, who writes hours has rounded. The two times add their own precision.
+    """
+    unit = grain(text)
+    slack = max(unit / 2, min(unit, timedelta(minutes=1)))
+    least, most = elapsed(begin, end)
+    return least - slack <= stated <= most + slack
+
+
+def _took(begin: Time, end: Time) -> str:
+    """The time between two moments, or the range of it where they are coarse."""
+    if begin.fine and end.fine:
+        return show_duration(end.earliest - begin.earliest)
+    least, most = elapsed(begin, end)
+    return f"{show_duration(max(least, timedelta()))} to {show_duration(most)}"
+
+
+def report_field(chain: Chain, name: str, file: str = REPORT) -> tuple[str, int]:
+    """A value of a report's summary and its line; ("", 0) where there is none."""
+    parsed = chain.record.markdown(file)
     section = parsed.find("summary", "overview", "tl;dr") if parsed else None
-    return fields(section).get(name, ("", section.line)) if section else ("", 0)
+    key = " ".join(name.replace("_", " ").replace("-", " ").split()).casefold()
+    return fields(section).get(key, ("", section.line)) if section else ("", 0)
+
+
+def _stated(chain: Chain, name: str) -> tuple[str, int]:
+    """A value that the report states; neither N/A nor a placeholder contradicts anything."""
+    text, line = report_field(chain, name)
+    return ("" if text.startswith(NOT_AVAILABLE) or is_placeholder(text) else text), line
+
+
+def _bare(text: str) -> str:
+    """A value without what is added to it: ``SEV-1 (all customers)``."""
+    return re.split(r"\s*[(;,–—]", text, maxsplit=1)[0].strip()
 
 
 @rule(
@@ -360,19 +464,20 @@ def report_field(chain: Chain, name: str) -> tuple[str, int]:
     level=CRITICAL,
     says="The report does not agree with the record",
     why="People read the report; if it says something else, the evidence is in vain.",
-    fix="Correct the report. If the record is wrong, correct it at its source, but do not change the times to fit.",
+    fix="Correct the report. If the record is wrong, correct it at its source, but do not change "
+    "the times to fit.",
     needs=(REPORT,),
 )
 def report_agrees(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Severity, duration and resolution in the report are those of the data."""
-    severity, line = report_field(chain, "severity")
-    stated = limits.severity(severity)
+    severity, line = _stated(chain, "severity")
+    stated = limits.severity(severity) or limits.severity(_bare(severity))
     recorded = {s.name for s in (chain.severity, chain.worst_severity) if s}
     if severity and recorded and (stated is None or stated.name not in recorded):
         said = f"the report says {severity}, the assessment {' or '.join(sorted(recorded))}"
         yield Breach(Place(REPORT, line=line), said, subject="severity")
     yield from _duration_agrees(chain)
-    resolution, line = report_field(chain, "resolution")
+    resolution, line = _stated(chain, "resolution")
     recorded_as = chain.resolution["resolution"].text
     if resolution and recorded_as and facts.slug(resolution) != facts.slug(recorded_as):
         said = f'the report says "{resolution}", the summary "{recorded_as}"'
@@ -381,21 +486,25 @@ def report_agrees(chain: Chain, limits: Limits) -> Iterator[Breach]:
 
 def _duration_agrees(chain: Chain) -> Iterator[Breach]:
     """The report's duration is one that the record's own times give."""
-    text, line = report_field(chain, "duration")
-    stated, anchors = human_duration(text), _anchors(chain)
+    text, line = _stated(chain, "duration")
+    bare = text if human_duration(text) is not None else _bare(text)
+    stated, anchors = human_duration(bare), _anchors(chain)
+    place = Place(REPORT, line=line)
     if stated is None:
-        if text and not is_placeholder(text) and not text.startswith(NOT_AVAILABLE):
-            said = f'"{text}" is no duration'
-            yield Breach(Place(REPORT, line=line), said, "such as 27 minutes", subject="duration")
+        if text:
+            yield Breach(
+                place, f'"{text}" is no duration', "such as 27 minutes", subject="duration"
+            )
         return
     end = anchors.get("resolved_at")
     begins = [
         anchors[n] for n in ("detected_at", "impact_started_at", "declared_at") if n in anchors
     ]
-    if end and begins and not any(_fits(stated, begin, end) for begin in begins):
-        took = show_duration(end.earliest - begins[0].earliest)
-        said = f"the report says {text}, the record {took} ({begins[0].clock} to {end.clock} UTC)"
-        yield Breach(Place(REPORT, line=line), said, took, subject="duration")
+    if end and begins and not any(_fits(bare, stated, begin, end) for begin in begins):
+        took = _took(begins[0], end)
+        span = f"{begins[0].clock} to {end.clock} UTC"
+        said = f"the report says {text}, the record {took} ({span})"
+        yield Breach(place, said, took, subject="duration")
 
 
 @rule(
@@ -411,19 +520,20 @@ def _duration_agrees(chain: Chain) -> Iterator[Breach]:
 def report_timeline_agrees(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Every time of the report's timeline stands in the record's timeline."""
     parsed = chain.record.markdown(REPORT)
-    sections = (
-        [s for s in (parsed.find("timeline", "incident timeline", "what happened"),) if s]
-        if parsed
-        else []
-    )
-    log = facts.read_log(REPORT, parsed, sections, ("text",))
+    section = parsed.find("timeline", "incident timeline", "what happened") if parsed else None
+    began = chain.detected or chain.declared
+    # The protocol's own report has no date in it; the incident has.
+    day = began.earliest.date() if began else None
+    log = facts.read_log(REPORT, parsed, [section] if section else [], ("text",), day)
+    for line in log.unreadable:
+        if looks_like_time(line.source):
+            said = f'"{line.source}": {line.why}'
+            yield Breach(line.place, said, "such as 02:10 UTC", subject=f"line {line.place.line}")
     known = [e.time for e in chain.timeline.entries if e.time]
     for entry in log.entries if known else ():
         if entry.time and not any(_overlap(entry.time, time) for time in known):
-            said = f"{entry.time.clock} UTC stands in the report's timeline only"
-            yield Breach(
-                entry.place, said, "a time of incident-timeline.md", subject=entry.time.clock
-            )
+            said = f"{entry.time.clock} UTC is not a time of incident-timeline.md"
+            yield Breach(entry.place, said, subject=entry.time.clock)
 
 
 def _overlap(one: Time, other: Time) -> bool:
@@ -448,9 +558,13 @@ def documentation_is_complete(chain: Chain, limits: Limits) -> Iterator[Breach]:
     total = len(limits.documentation_elements)
     rate, wanted = (total - len(absent)) / total, limits.threshold("documentation_completeness")
     if rate < wanted:
-        said = f"{total - len(absent)} of {total} elements are documented ({rate:.1%})"
+        first = ", ".join(element["label"] for element in absent[:SHOWN])
+        more = f" and {len(absent) - SHOWN} more" if len(absent) > SHOWN else ""
+        asked = f"at least {wanted * 100:g}%"
+        done = f"{total - len(absent)} of {total} elements are documented"
+        said = f"{done} ({percent(rate)}; {asked} is asked); missing: {first}{more}"
         listed = tuple(f"{e['label']}  {e['file']}" for e in absent)
-        yield Breach(Place(REPORT, line=1), said, f"at least {wanted:.1%}", listed)
+        yield Breach(Place(REPORT, line=1), said, asked, listed)
 
 
 @rule(
@@ -467,11 +581,27 @@ def elements_are_documented(chain: Chain, limits: Limits) -> Iterator[Breach]:
     absent = _absent(chain, limits)
     total = len(limits.documentation_elements)
     if (total - len(absent)) / total >= limits.threshold("documentation_completeness"):
-        for element in absent:
-            place = Place(element["file"], line=1)
-            yield Breach(place, f"{element['label']} is missing", subject=element["id"])
+        for element in (e for e in absent if e["id"] not in OWN_RULE):
+            said = f"{element['label']} is missing"
+            yield Breach(_home(chain, element), said, subject=element["id"])
 
 
+def _home(chain: Chain, element: dict[str, Any]) -> Place:
+    """Where an element stands, or would stand."""
+    if "pointer" in element:
+        keys = element["pointer"].strip("/").split("/")
+        known = keys[: keys.index("*")] if "*" in keys else keys
+        return Place(element["file"], tuple(known))
+    parsed = chain.record.markdown(element["file"])
+    if "value" in element:
+        return Place(
+            element["file"], line=report_field(chain, element["value"], element["file"])[1] or 1
+        )
+    section = parsed.find(*element["section"]) if parsed else None
+    return Place(element["file"], line=section.line if section else 1)
+
+
+@lru_cache(maxsize=1)
 def _absent(chain: Chain, limits: Limits) -> list[dict[str, Any]]:
     return [e for e in limits.documentation_elements if not _documented(chain, e)]
 
@@ -483,7 +613,7 @@ def _documented(chain: Chain, element: dict[str, Any]) -> bool:
         return _reaches(chain.record.node(element["file"]), keys)
     parsed = chain.record.markdown(element["file"])
     if "value" in element:
-        value = report_field(chain, element["value"])[0]
+        value = report_field(chain, element["value"], element["file"])[0]
         return bool(value) and not is_placeholder(value)
     section = parsed.find(*element["section"]) if parsed else None
     return section is not None and parsed is not None and _says_something(parsed, section)
@@ -542,5 +672,6 @@ def metrics(chain: Chain, limits: Limits) -> tuple[Metric, ...]:
 def summary(chain: Chain, limits: Limits) -> str:
     """What the gate measured, in one line."""
     done, total = _completeness(chain, limits)
-    agree = chain.resolution["durations"] and not any(durations_follow(chain, limits))
+    stated = any(duration(n["value"].text) for n in chain.resolution["durations"])
+    agree = stated and not any(durations_follow(chain, limits))
     return f"{done}/{total} elements{' · durations agree' if agree else ''}"

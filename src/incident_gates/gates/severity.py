@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from incident_gates.evidence.times import Order, elapsed, order, show_duration
@@ -32,6 +34,8 @@ INTAKE, ASSESSMENT, NOTICES = (
     "communication-log.md",
 )
 VERDICTS = ("real incident", "false positive")
+FINER = f"{DO_NOT_CHANGE}. Give a finer one with its source, if there is one."
+NO_IMPACT = re.compile(r"(none|no (customer )?impact)\W*", re.IGNORECASE)
 
 
 @rule(
@@ -64,7 +68,8 @@ def intake_holds_signals(chain: Chain, limits: Limits) -> Iterator[Breach]:
     level=CRITICAL,
     says="Nobody has judged whether the alert is real",
     why="The protocol pauses until a named person says: real incident or false positive.",
-    fix="Add a Validity section: `- Verdict: real incident`, `- By: name (role)`, `- Time: 02:12 UTC`.",
+    fix="Add a Validity section: `- Verdict: real incident`, `- By: Alex (incident_commander)`, "
+    "`- Time: 02:12 UTC`.",
     needs=(INTAKE,),
 )
 def alert_validity_is_decided(chain: Chain, limits: Limits) -> Iterator[Breach]:
@@ -95,16 +100,23 @@ def false_positive_is_one(chain: Chain, limits: Limits) -> Iterator[Breach]:
     _, validity = chain.intake
     if validity is None or validity.verdict != "false positive":
         return
-    seen = [f"{e.id} was executed  {e.node.document.name}" for e in chain.executions]
-    seen += [
-        f"customer impact is recorded  {ASSESSMENT}"
-        for c in chain.consensus
-        if c.classification.node["customer_impact"].text
+    seen = [
+        f"{e.id} was executed  {e.node.document.name}"
+        for e in chain.executions
+        if e.started or e.outcome not in ("", "not_applicable")
     ]
+    impacts = (c.classification.node["customer_impact"].text for c in chain.consensus)
+    if any(text and not NO_IMPACT.fullmatch(text) for text in impacts):
+        seen.append(f"customer impact is recorded  {ASSESSMENT}")
     if chain.severity_file["impact_started_at"].time:
         seen.append(f"impact_started_at is recorded  {ASSESSMENT}")
     if seen:
-        yield Breach(validity.place, "the record says false positive", "no impact", tuple(seen))
+        yield Breach(
+            validity.place,
+            f"a false positive, but {seen[0].split('  ')[0]}",
+            "no impact",
+            tuple(seen),
+        )
 
 
 @rule(
@@ -114,7 +126,7 @@ def false_positive_is_one(chain: Chain, limits: Limits) -> Iterator[Breach]:
     level=CRITICAL,
     says="Severity is not agreed upon",
     why="Consensus is what the assessors themselves said, never a flag.",
-    fix="Let the missing assessors record their own verdict; if they differ, assess again together.",
+    fix="Let the missing assessors record their own verdict; if they differ, assess anew together.",
     needs=(ASSESSMENT,),
 )
 def severity_is_agreed(chain: Chain, limits: Limits) -> Iterator[Breach]:
@@ -125,13 +137,17 @@ def severity_is_agreed(chain: Chain, limits: Limits) -> Iterator[Breach]:
         node, severity = consensus.classification.node, consensus.severity
         if severity is None:
             continue
+        people = len(consensus.agreeing) + len(consensus.silent)
         if consensus.dissent:
-            words = tuple(f"{a.name}  {a.severity or 'no verdict'}" for a in consensus.dissent)
+            words = tuple(f"{a.name}  {a.severity}" for a in consensus.dissent)
+            said = f"the assessors disagree: {', '.join(' '.join(w.split()) for w in words)}"
             expected = f"{severity.name} from every assessor"
-            yield Breach(node.place, "the assessors disagree", expected, words, severity.name)
-        elif len(consensus.agreeing) < severity.assessors:
-            said = f"{len(consensus.agreeing)} of {severity.assessors} assessors of {severity.name}"
+            yield Breach(node["assessors"].place, said, expected, words, severity.name)
+        elif people < severity.assessors:
+            said = f"{people} of {severity.assessors} assessors of {severity.name}"
             yield Breach(node["assessors"].place, said, subject=severity.name)
+        for assessor in consensus.silent:
+            yield from missing(assessor.node, "severity", subject=assessor.name)
         for assessor in consensus.agreeing:
             yield from missing(assessor.node, "assessed_at", subject=assessor.name)
 
@@ -149,17 +165,19 @@ def severity_is_agreed(chain: Chain, limits: Limits) -> Iterator[Breach]:
 def commander_agrees(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """The commander at that time is one of the assessors who agree."""
     for consensus in chain.consensus:
-        if consensus.severity and not consensus.commander and consensus.classification.assessors:
-            latest = consensus.classification.assessors[-1].time
-            holder = chain.commander_at(latest) or "nobody is recorded as commander"
-            assessors = tuple(a.name for a in consensus.classification.assessors)
-            yield Breach(
-                consensus.classification.node["assessors"].place,
-                f"the commander has not assessed {consensus.severity.name}",
-                f"a verdict of the commander ({holder})",
-                assessors,
-                consensus.severity.name,
-            )
+        assessors = consensus.classification.assessors
+        if not consensus.severity or consensus.commander or not assessors:
+            continue
+        if any(chain.commands(a.name, a.time) for a in (*consensus.dissent, *consensus.silent)):
+            continue  # Then the commander has spoken, and SEV004 says what is wrong with it.
+        holder = " or ".join(chain.commanders_at(assessors[-1].time))
+        yield Breach(
+            consensus.classification.node["assessors"].place,
+            f"the commander has not assessed {consensus.severity.name}",
+            f"a verdict of the commander ({holder or 'nobody had taken command by then'})",
+            tuple(a.name for a in assessors),
+            consensus.severity.name,
+        )
 
 
 @rule(
@@ -169,7 +187,7 @@ def commander_agrees(chain: Chain, limits: Limits) -> Iterator[Breach]:
     level=CRITICAL,
     says="A classification does not say what it rests on",
     why="Severity follows from SLO breaches, customer impact and blast radius.",
-    fix="Write the breached objective and what was observed, the customer impact, and the rationale.",
+    fix="Write the breached objective and what was observed, the customer impact, the rationale.",
     needs=(ASSESSMENT,),
 )
 def classification_has_grounds(chain: Chain, limits: Limits) -> Iterator[Breach]:
@@ -177,15 +195,13 @@ def classification_has_grounds(chain: Chain, limits: Limits) -> Iterator[Breach]
     for consensus in chain.consensus:
         node = consensus.classification.node
         subject = node["severity"].text
-        if consensus.severity is None:
+        if subject and consensus.severity is None:
             known = ", ".join(chain.limits.protocol.severities)
             said = f'"{subject}" is no severity that this protocol or the policy knows'
             yield Breach(node["severity"].place, said, known, subject=subject)
-        yield from missing(node, "rationale", "customer_impact", subject=subject)
-        breaches = list(node["slo_breaches"])
-        if not breaches:
-            yield from missing(node, "slo_breaches", subject=subject)
-        for breach in breaches:
+        yield from missing(node, "severity")
+        yield from missing(node, "rationale", "customer_impact", "slo_breaches", subject=subject)
+        for breach in node["slo_breaches"]:
             yield from missing(breach, "objective", "observed", subject=subject)
 
 
@@ -204,12 +220,9 @@ def blast_radius_is_assessed(chain: Chain, limits: Limits) -> Iterator[Breach]:
     for consensus in chain.consensus:
         node = consensus.classification.node
         radius, subject = node["blast_radius"], node["severity"].text
-        if not radius:
-            yield Breach(node.place, f"{subject}: no blast_radius", subject=subject)
-            continue
-        yield from missing(radius, "services", "scope", "assessed_at", subject=subject)
-        if not radius["assessed_by"]["name"].text:
-            yield Breach(radius.place, f"{subject}: assessed_by is missing", subject=subject)
+        whole = list(missing(node, "blast_radius", subject=subject))
+        parts = ("services", "scope", "assessed_at", "assessed_by")
+        yield from whole or missing(radius, *parts, subject=subject)
 
 
 @rule(
@@ -241,7 +254,7 @@ def clocks_have_a_start(chain: Chain, limits: Limits) -> Iterator[Breach]:
 def beginning_is_in_order(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Impact, then detection, then declaration."""
     names = ("impact_started_at", "detected_at", "declared_at")
-    for earlier, later in zip(names, names[1:], strict=False):
+    for earlier, later in pairwise(names):
         first, then = chain.severity_file[earlier].time, chain.severity_file[later].time
         if first and then and order(first, then) is Order.CONTRADICTED:
             said = f"{later} ({then.clock}) is {gap(then, first)} before {earlier} ({first.clock})"
@@ -258,17 +271,21 @@ def beginning_is_in_order(chain: Chain, limits: Limits) -> Iterator[Breach]:
     level=CRITICAL,
     says="A required audience was not notified",
     why="Who must act or answer must know.",
-    fix="Notify them now and record the notice, with the time at which it was sent.",
+    fix="Record the notice with the time at which it was sent; if none was sent, notify them now.",
     needs=(NOTICES,),
 )
 def every_audience_is_notified(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Each audience of the severity got a notice, after detection."""
+    untimed = {a for notice in chain.notices if not notice.time for a in notice.audiences}
     for clock in _clocks(chain, limits):
         for audience in clock.audiences:
-            if clock.first_notice(audience) is None:
-                said = f"{audience} was not notified of {clock.severity.name}"
+            # A notice without a time is SEV013's: nobody knows which clock it answers.
+            if clock.first_notice(audience) is None and audience not in untimed:
+                said = f"no notice of {clock.severity.name} to {audience} is recorded"
                 expected = f"a notice within {clock.minutes:g} min of {clock.shown}"
-                yield Breach(Place(NOTICES, line=1), said, expected, subject=audience)
+                yield Breach(
+                    Place(NOTICES, line=1), said, expected, subject=clock.subject(audience)
+                )
 
 
 @rule(
@@ -285,25 +302,41 @@ def every_audience_is_notified(chain: Chain, limits: Limits) -> Iterator[Breach]
 def notices_are_in_time(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """The first notice to each audience is within the SLA of the clock's start."""
     for clock in _clocks(chain, limits):
+        vague: list[str] = []
         for audience in clock.audiences:
             notice = clock.first_notice(audience)
             if notice is None or notice.time is None or clock.start is None:
                 continue
             least, most = elapsed(clock.start, notice.time)
-            if most.total_seconds() <= clock.minutes * 60:
-                continue
-            provable = least.total_seconds() > clock.minutes * 60
-            fine = notice.time.fine and clock.start.fine
-            took = gap(clock.start, notice.time)
-            said = f"{audience} was notified {took} after {clock.shown}"
+            if least.total_seconds() > clock.minutes * 60:
+                took = gap(clock.start, notice.time)
+                said = f"{audience} was notified {took} after {clock.shown}"
+                yield _late(clock, audience, notice, said, CRITICAL)
+            elif most.total_seconds() > clock.minutes * 60 and clock.start.fine:
+                said = f"{audience} was notified up to {show_duration(most)} after {clock.shown}"
+                yield _late(clock, audience, notice, f"{said}: perhaps too late", WARNING)
+            elif most.total_seconds() > clock.minutes * 60:
+                vague.append(audience)
+        if vague and clock.start:
             yield Breach(
-                notice.place,
-                said if provable else f"{said}, which may be late: the minute is all that is known",
-                f"at most {clock.minutes:g} min",
-                subject=audience,
-                concerned=(notice.sender,),
-                level=CRITICAL if provable or not fine else WARNING,
+                clock.place,
+                f"{clock.shown} is too vague to tell whether {', '.join(vague)} heard in time",
+                f"at most {clock.minutes:g} min, and a start known to the minute",
+                subject=clock.severity.name,
+                fix=FINER,
             )
+
+
+def _late(clock: _Clock, audience: str, notice: Notice, said: str, level: str) -> Breach:
+    return Breach(
+        notice.place,
+        said,
+        f"at most {clock.minutes:g} min",
+        subject=clock.subject(audience),
+        concerned=(notice.sender,),
+        level=level,
+        fix=FINER if level == WARNING else "",
+    )
 
 
 @rule(
@@ -362,21 +395,21 @@ def notices_are_complete(chain: Chain, limits: Limits) -> Iterator[Breach]:
     needs=(NOTICES,),
 )
 def updates_keep_the_cadence(chain: Chain, limits: Limits) -> Iterator[Breach]:
-    """No gap between notices, until resolution, is longer than the cadence."""
-    severity = chain.severity
-    minutes = limits.update_minutes(severity) if severity else None
-    sent = sorted((n for n in chain.notices if n.time), key=lambda n: n.time.earliest)  # type: ignore[union-attr]
+    """No gap between notices, until resolution, is longer than the cadence of that moment."""
     end = chain.resolution["resolved_at"].time
-    if minutes is None or not sent:
-        return
-    moments = [(n.time, n.place) for n in sent if n.time]
+    sent = [
+        (n.time, n.place) for n in chain.notices if n.time and not _too_early(n, chain.detected)
+    ]
+    sent.sort(key=lambda entry: entry[0].earliest)
     if end:
-        moments = [m for m in moments if order(m[0], end) is not Order.CONTRADICTED]
-        moments.append((end, moments[-1][1] if moments else sent[0].place))
-    for (one, place), (other, _) in zip(moments, moments[1:], strict=False):
+        sent = [m for m in sent if order(m[0], end) is not Order.CONTRADICTED]
+        sent += [(end, sent[-1][1])] if sent else []
+    for (one, place), (other, _) in pairwise(sent):
+        judged = chain.in_force(one) or next(iter(chain.consensus), None)
+        minutes = limits.update_minutes(judged.severity) if judged and judged.severity else None
         least, _ = elapsed(one, other)
-        if least.total_seconds() > minutes * 60:
-            said = f"no update for {show_duration(least)} after {one.clock}"
+        if minutes is not None and least.total_seconds() > minutes * 60:
+            said = f"no update for {gap(one, other)} after {one.clock} UTC"
             yield Breach(place, said, f"every {minutes:g} min", subject=one.clock)
 
 
@@ -384,22 +417,30 @@ class _Clock:
     """The clock that a classification starts: who must be told, from when, how fast."""
 
     def __init__(
-        self, chain: Chain, severity: Severity, start: Time | None, audiences: tuple[str, ...]
+        self, chain: Chain, limits: Limits, severity: Severity, upgrade: Consensus | None
     ) -> None:
         self.chain = chain
         self.severity = severity
-        self.start = start
-        self.audiences = audiences
-        self.minutes = chain.limits.threshold("notification_minutes", severity.name)
-        self.shown = f"{start.clock} UTC" if start else "the declaration"
+        self.audiences = limits.audiences(severity)
+        self.minutes = limits.threshold("notification_minutes", severity.name)
+        self.start = _reclassified(upgrade) if upgrade else chain.declared
+        # Notices before detection count for nothing; after an upgrade all must hear of it anew.
+        self.since = self.start if upgrade else chain.detected
+        declared = chain.severity_file["declared_at"].place
+        self.place = upgrade.classification.node["assessors"].place if upgrade else declared
+        what = f"the upgrade to {severity.name}" if upgrade else "the declaration"
+        self.shown = f"{what} at {self.start.clock} UTC" if self.start else what
+
+    def subject(self, audience: str) -> str:
+        """What an excuse names: the same audience may miss both the declaration and an upgrade."""
+        return f"{self.severity.name}/{audience}"
 
     def first_notice(self, audience: str) -> Notice | None:
         """The first notice to an audience that counts: after detection, and after an upgrade."""
-        since = self.chain.detected if self.start is self.chain.declared else self.start
         told = [
             n
             for n in self.chain.notices
-            if audience in n.audiences and n.time and not _too_early(n, since)
+            if audience in n.audiences and n.time and not _too_early(n, self.since)
         ]
         return min(told, key=lambda n: n.time.earliest if n.time else self.chain.now, default=None)
 
@@ -417,8 +458,7 @@ def _clocks(chain: Chain, limits: Limits) -> Iterator[_Clock]:
         severity = consensus.severity
         if severity is None or (worst and severity.rank >= worst.rank):
             continue
-        start = _reclassified(consensus) if worst else chain.declared
-        yield _Clock(chain, severity, start, limits.audiences(severity))
+        yield _Clock(chain, limits, severity, consensus if worst else None)
         worst = severity
 
 
@@ -430,7 +470,7 @@ def _reclassified(consensus: Consensus) -> Time | None:
 def slowest_notice(chain: Chain, limits: Limits) -> float | None:
     """The slowest first notice, in minutes."""
     waits = [
-        elapsed(clock.start, notice.time)[0].total_seconds() / 60
+        max(0.0, elapsed(clock.start, notice.time)[0].total_seconds() / 60)
         for clock in _clocks(chain, limits)
         for notice in map(clock.first_notice, clock.audiences)
         if notice and notice.time and clock.start
@@ -453,7 +493,7 @@ def summary(chain: Chain, limits: Limits) -> str:
     metric = metrics(chain, limits)[0]
     parts = []
     if last and not last.agreed:
-        parts.append("severity not agreed")
+        parts.append(f"severity not {'agreed' if last.severity else 'recorded'}")
     elif last:
         parts.append(
             f"{len(last.agreeing)} {'assessors agree' if len(last.agreeing) > 1 else 'assessor'}"

@@ -36,6 +36,8 @@ def as_data(report: Report) -> dict[str, Any]:
         "exit_code": report.exit_code,
         "incidents": [_incident(incident) for incident in report.incidents],
         "notices": list(report.notices),
+        "findings": [_finding(finding) for finding in report.findings],
+        "base": report.base,
     }
 
 
@@ -125,4 +127,5 @@ def _excuse(excuse: Excuse) -> dict[str, Any]:
         "expires_at": excuse.expires,
         "file": excuse.location.file,
         "line": excuse.location.line,
+        "new": excuse.new,
     }

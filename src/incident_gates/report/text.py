@@ -10,7 +10,7 @@ from incident_gates.model import CRITICAL, INFO, WARNING, Status, Verdict
 from incident_gates.report.escape import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from incident_gates.model import Finding, GateReport, IncidentReport, Link, Metric, Report
 
@@ -45,16 +45,32 @@ NOT_DUE = {
 }
 
 
-def render(report: Report, texts: Mapping[str, Mapping[str, str]], *, colour: bool = False) -> str:
-    """The whole report as text; ``texts`` are the protocol's words for a failed gate."""
+def render(
+    report: Report,
+    texts: Mapping[str, Mapping[str, str]],
+    *,
+    colour: bool = False,
+    only: Collection[Finding] | None = None,
+) -> str:
+    """The whole report as text; ``texts`` are the protocol's words for a failed gate.
+
+    With ``only``, those findings are printed, and the others counted.
+    """
     paint = _paint if colour else _plain
-    blocks = [list(_incident(incident, texts, paint)) for incident in report.incidents]
-    lines = [line for block in blocks for line in [*block, ""]]
+    blocks = [list(_incident(incident, texts, paint, only)) for incident in report.incidents]
+    lines = list(_grouped(report.findings, lambda f: visible(f.location.file), paint))
+    lines += [line for block in blocks for line in [*block, ""]]
     for notice in report.notices:
         lines += textwrap.wrap(f"Note: {visible(notice, 400)}", WIDTH)
-    if len(report.incidents) > 1:
+    if len(report.incidents) != 1 or report.findings:
         lines += ["", _total(report, paint)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def overview(incident: IncidentReport, *, colour: bool = False) -> list[str]:
+    """The headline, and one line for each gate."""
+    paint = _paint if colour else _plain
+    return [_headline(incident, paint), "", *(_gate_line(gate, paint) for gate in incident.gates)]
 
 
 def _plain(text: str, _: str) -> str:
@@ -70,15 +86,19 @@ def _total(report: Report, paint: Callable[[str, str], str]) -> str:
     for incident in report.incidents:
         counts[incident.verdict.value.replace("_", " ")] += 1
     said = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    about = _count(len(report.incidents), "incident") + (f": {said}" if said else "")
+    if report.findings:
+        about += f" · the change: {_count(len(report.findings), 'finding')}"
     head = report.verdict.value.replace("_", " ").upper()
     shown = paint(head, VERDICT_COLOURS.get(report.verdict, ""))
-    return f"{shown}  {len(report.incidents)} incidents: {said}"
+    return f"{shown}  {about}"
 
 
 def _incident(
     incident: IncidentReport,
     texts: Mapping[str, Mapping[str, str]],
     paint: Callable[[str, str], str],
+    only: Collection[Finding] | None = None,
 ) -> Iterator[str]:
     yield _headline(incident, paint)
     yield ""
@@ -89,7 +109,7 @@ def _incident(
         if gate.status is Status.FAILED and gate.id in texts:
             yield from _failed_block(gate, texts[gate.id])
     yield from _needs(incident)
-    yield from _findings(incident, paint)
+    yield from _findings(incident, paint, only)
     yield _verdict(incident, paint)
     yield from _excused(incident)
     yield from _assurance(incident)
@@ -115,6 +135,9 @@ def _gate_line(gate: GateReport, paint: Callable[[str, str], str]) -> str:
     if gate.status is Status.PENDING:
         note = NOT_DUE[gate.id]
         summary = f"{summary:<34} {note}" if summary and len(summary) < 34 else summary or note  # noqa: PLR2004
+    if gate.status is Status.FAILED:
+        failing = sum(finding.fails for finding in gate.findings)
+        summary = " · ".join(filter(None, (summary, f"{failing} critical" if failing else "")))
     if gate.status is Status.NOT_APPLICABLE:
         summary = "not applicable"
     if gate.status is Status.ERROR:
@@ -130,7 +153,7 @@ def _causal_line(links: tuple[Link, ...], paint: Callable[[str, str], str]) -> I
             text = paint(f"✗ {link.time} {visible(link.label, 20).upper()}", COLOURS[CRITICAL])
             text += f" ({visible(link.gap, 60)})"
         elif link.order == "not_provable":
-            text = f"? {text}"
+            text = f"? {text}" + (f" ({visible(link.gap, 60)})" if link.gap else "")
         parts.append(text)
     if parts:
         yield from _wrapped(parts)
@@ -183,18 +206,28 @@ def _needs(incident: IncidentReport) -> Iterator[str]:
     if pending and incident.verdict is not Verdict.FAILED:
         yield from _need_list(incident, "NOT READY TO EXECUTE", pending)
         return
+    if incident.phase == 2 and _all_agree(ready):  # noqa: PLR2004
+        yield "READY TO EXECUTE: severity agreed, plan ready, decision approved"
+        yield ""
     later = [n for g in incident.gates if g.status is Status.PENDING for n in g.needs]
     if later:
         yield from _need_list(incident, "STILL TO COME", later)
 
 
+def _all_agree(ready: list[GateReport]) -> bool:
+    """Whether all three gates asked before executing were looked at, and none lacks anything."""
+    settled = (Status.PASSED, Status.WAIVED, Status.PENDING)
+    return len(ready) == 3 and all(g.status in settled and not g.needs for g in ready)  # noqa: PLR2004
+
+
 def _need_list(incident: IncidentReport, title: str, needs: list[Finding]) -> Iterator[str]:
     yield f"{title}: {len(needs)} thing{'s' if len(needs) > 1 else ''} missing"
     for number, need in enumerate(needs[:10], 1):
-        where = _where(incident, need)
         said = f"  {number}. {visible(need.message)}"
+        where = _where(incident, need)
+        where = "" if where in said else where
         gap = WIDTH - len(said) - len(where)
-        yield f"{said}{' ' * gap}{where}" if gap > 1 else f"{said}\n{where:>{WIDTH}}"
+        yield f"{said}{' ' * gap}{where}".rstrip() if gap > 1 else f"{said}\n{where:>{WIDTH}}"
     if len(needs) > 10:  # noqa: PLR2004
         yield f"  and {len(needs) - 10} more"
     yield ""
@@ -210,29 +243,47 @@ def _short(incident: IncidentReport, finding: Finding) -> str:
     return visible(finding.location.file.removeprefix(f"{incident.path}/"))
 
 
-def _findings(incident: IncidentReport, paint: Callable[[str, str], str]) -> Iterator[str]:
+def _findings(
+    incident: IncidentReport,
+    paint: Callable[[str, str], str],
+    only: Collection[Finding] | None,
+) -> Iterator[str]:
+    found = [f for f in incident.all_findings if not f.excuse]
+    shown = [f for f in found if only is None or f in only]
+    yield from _grouped(shown, lambda f: _short(incident, f), paint, len(found) - len(shown))
+
+
+def _grouped(
+    shown: Sequence[Finding],
+    name: Callable[[Finding], str],
+    paint: Callable[[str, str], str],
+    left_out: int = 0,
+) -> Iterator[str]:
+    """Findings under the file that each stands in."""
     by_file: dict[str, list[Finding]] = defaultdict(list)
-    shown = [f for f in incident.all_findings if not f.excuse]
     for finding in shown[:SHOWN_FINDINGS]:
-        by_file[_short(incident, finding)].append(finding)
+        by_file[name(finding)].append(finding)
     for file, findings in by_file.items():
         yield paint(file, "1")
-        for finding in findings:
-            yield from _finding(finding, paint)
+        for finding, then in zip(findings, [*findings[1:], None], strict=True):
+            # One rule's findings stand together; what mends them all is said once, after the last.
+            said_again = then is not None and (then.rule, then.fix) == (finding.rule, finding.fix)
+            yield from _finding(finding, paint, fix="" if said_again else finding.fix)
         yield ""
-    if len(shown) > SHOWN_FINDINGS:
-        yield f"{len(shown) - SHOWN_FINDINGS} more findings are not shown; --format json has all."
+    left_out += max(0, len(shown) - SHOWN_FINDINGS)
+    if left_out:
+        yield f"{left_out} more findings are not shown; --format json has all."
         yield ""
 
 
-def _finding(finding: Finding, paint: Callable[[str, str], str]) -> Iterator[str]:
+def _finding(finding: Finding, paint: Callable[[str, str], str], fix: str) -> Iterator[str]:
     head = f"  {paint(finding.level, COLOURS[finding.level])} {finding.rule}  "
-    start = 4 + len(finding.level) + len(finding.rule)
+    start = 5 + len(finding.level) + len(finding.rule)
     message = textwrap.wrap(visible(finding.message, 300), WIDTH - start) or [""]
     yield head + message[0]
     yield from (" " * start + rest for rest in message[1:])
     yield from _quoted(finding, paint)
-    for label, said in (("expected", finding.expected), ("fix", finding.fix)):
+    for label, said in (("expected", finding.expected), ("fix", fix)):
         if label == "fix":
             for number, row in enumerate(finding.actual[:10]):
                 yield f"     {'actual' if number == 0 else '':<9} {visible(row)}"
@@ -248,7 +299,7 @@ def _finding(finding: Finding, paint: Callable[[str, str], str]) -> Iterator[str
 def _quoted(finding: Finding, paint: Callable[[str, str], str]) -> Iterator[str]:
     """The line of evidence, with the value marked."""
     location = finding.location
-    if location.line is None or not (location.source or "").strip():
+    if location.line is None or (location.source or "").strip() in ("", "{", "["):
         return
     source = (location.source or "").rstrip()
     indent = len(source) - len(source.lstrip())
@@ -288,7 +339,9 @@ def _excused(incident: IncidentReport) -> Iterator[str]:
             excuse = finding.excuse
             until = f" until {excuse.expires}" if excuse.expires else ""
             by = " and ".join(visible(name, 40) for name in excuse.by)
-            said = f"{excuse.kind.capitalize()} of {finding.rule} ({visible(finding.message, 80)}) by {by}{until}: {visible(excuse.reason)}"
+            kind = f"{excuse.kind.capitalize()}{', new in this change,' if excuse.new else ''}"
+            about = f"{kind} of {finding.rule} ({visible(finding.message, 80)})"
+            said = f"{about} by {by}{until}: {visible(excuse.reason)}"
             yield from textwrap.wrap(said, WIDTH, initial_indent="  ~ ", subsequent_indent="    ")
 
 

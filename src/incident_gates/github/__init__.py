@@ -1,0 +1,1 @@
+"""Knows GitHub: events, base commits, which incidents a change touches, and what is handed back."""

@@ -1,0 +1,75 @@
+"""Judges many records, each let go as soon as it is judged; on all cores when they are many."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from incident_gates import engine, protocol
+from incident_gates.errors import CouldNotTell
+from incident_gates.incident import Record
+from incident_gates.policy import Limits, Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from incident_gates.engine import Request
+    from incident_gates.model import IncidentReport
+
+# Below this, starting a second process costs more than it saves.
+MANY = 150
+CHUNK = 50
+
+
+class _Setting(NamedTuple):
+    """What every record of a run is judged with; it travels to each worker once."""
+
+    policy: Policy
+    flags: dict[str, float]
+    now: datetime
+    request: Request
+
+
+def judge_all(
+    records: list[Record], limits: Limits, now: datetime, request: Request
+) -> Iterator[IncidentReport]:
+    """The reports on all records, in their order; the list is emptied on the way."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if len(records) < MANY or cores < 2:  # noqa: PLR2004
+        records.reverse()
+        while records:
+            yield engine.judge(records.pop(), limits, now, request)
+        return
+    policy = limits.policy._replace(data=dict(limits.policy.data))
+    yield from _in_parallel(records, _Setting(policy, dict(limits.flags), now, request), cores)
+
+
+def _in_parallel(
+    records: list[Record], setting: _Setting, cores: int
+) -> Iterator[IncidentReport]:
+    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures.process import BrokenProcessPool
+
+    places = [(record.folder, record.site, record.base) for record in records]
+    records.clear()
+    try:
+        with ProcessPoolExecutor(cores, initializer=_begin, initargs=(setting,)) as pool:
+            yield from pool.map(_judge, places, chunksize=CHUNK)
+    except BrokenProcessPool as error:
+        raise CouldNotTell("A worker process was killed; not every record was judged.") from error
+
+
+_current: list[tuple[Limits, _Setting]] = []
+
+
+def _begin(setting: _Setting) -> None:
+    _current.append((Limits(protocol.load(), setting.policy, setting.flags), setting))
+
+
+def _judge(place: tuple[Path, Path, Path]) -> IncidentReport:
+    limits, setting = _current[-1]
+    folder, site, base = place
+    record = Record(folder, site=site, base=base, protocol=limits.protocol)
+    return engine.judge(record, limits, setting.now, setting.request)

@@ -1,0 +1,73 @@
+"""What every command shares: its settings, ids for completion, and errors that are sentences."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TextIO
+
+import click
+
+from incident_gates.errors import CouldNotTell, GateError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
+
+
+def incident_ids(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """The ids of incidents below the usual root, for shell completion; reads names alone."""
+    from incident_gates.discover import ROOT, repository
+
+    folder = repository(Path.cwd()) / ROOT
+    names = (
+        [entry.name for entry in os.scandir(folder) if entry.is_dir()] if folder.is_dir() else []
+    )
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether a stream wants colour."""
+    return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def put(text: str, stream: TextIO | None = None) -> None:
+    """Writes text, with what the stream cannot encode replaced."""
+    stream = stream or sys.stdout
+    encoding = stream.encoding or "utf-8"
+    stream.write(text.encode(encoding, "replace").decode(encoding))
+    stream.flush()
+
+
+@contextmanager
+def errors_as_sentences() -> Iterator[None]:
+    """Turns every error into one sentence on stderr and its exit code; never a traceback."""
+    try:
+        yield
+    except GateError as error:
+        _fail(str(error), error.exit_code)
+    except ImportError as error:
+        said = f"{error.name or error} is not installed. Install with: pip install incident-gates"
+        _fail(said, 2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(3) from None
+    except Exception as error:
+        if "INCIDENT_GATES_DEBUG" in os.environ:
+            raise
+        _fail(f"{type(error).__name__}; set INCIDENT_GATES_DEBUG=1 to see where", 3)
+
+
+def _fail(sentence: str, code: int) -> NoReturn:
+    from incident_gates.report.escape import visible
+
+    said = visible(sentence, 500)
+    if code == CouldNotTell.exit_code:
+        from incident_gates.run import error_announcement
+
+        said = error_announcement("check", said)
+    click.echo(said if code == CouldNotTell.exit_code else f"Error: {said}", err=True)
+    raise SystemExit(code)
