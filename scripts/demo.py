@@ -1,4 +1,4 @@
-"""Judges a bundled real incident as a newcomer sees it; exits 0 when the verdict is the expected one."""
+"""Judges a bundled real incident as a newcomer sees it; exits 0 on the expected verdict."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ sys.path.insert(0, str(SOURCE))
 EXAMPLES = SOURCE.parent / "examples"
 WIDTH = 80
 MOST = 5
+DOES_NOT_PROVE = (
+    "This shows where the public record stops. It does not judge the team, who may have all of it "
+    "in records of their own; and a pass would prove only that a record is complete and does not "
+    "contradict itself."
+)
 
 if TYPE_CHECKING:
     from incident_gates.model import Finding, IncidentReport, Report
@@ -78,9 +83,7 @@ def after(example: dict[str, Any]) -> str:
     values, files = unpublished(EXAMPLES / example["name"])
     paragraphs = (
         f"{values} facts and {files} files were never published: N/A in the record, never guessed.",
-        "It shows where the public record stops. It does not judge the team, who may have all of "
-        "this in their own records; and a pass would prove only that a record is complete and "
-        "does not contradict itself.",
+        DOES_NOT_PROVE,
     )
     names = {
         "every finding": example["name"],

@@ -29,14 +29,16 @@ import shutil
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from incident_gates import engine, facts, policy, protocol
 from incident_gates.evidence import markdown, times
 from incident_gates.incident import Record
-from incident_gates.model import Finding, IncidentReport
+
+if TYPE_CHECKING:
+    from incident_gates.model import Finding, IncidentReport
 
 ROOT = Path(__file__).resolve().parent
 EXAMPLES = ROOT.parent / "examples"

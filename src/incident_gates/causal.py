@@ -75,7 +75,11 @@ def _events(chain: Chain) -> list[Event]:
 
 
 def _ready(chain: Chain) -> list[Event]:
-    items = chain.readiness_items()
+    items = [
+        item
+        for item in chain.readiness_items()
+        if not (chain.going_forward and item["status"].text == "unmet")
+    ]
     times = [(item["verified_at"].time, item) for item in items]
     if not items or any(time is None for time, _ in times):
         return []
@@ -110,7 +114,7 @@ def _execution(chain: Chain, execution: Execution) -> list[Event]:
         time, place = execution.completed, execution.node["completed_at"].place
     what = "fix " if execution.purpose == "permanent_fix" else ""
     what += "completed" if ended else "executed"
-    what += " in emergency" if execution.emergency else ""
+    what += " (emergency)" if execution.emergency else ""
     events.append(Event("executed", what, time, execution.operator, place, tuple(after), lacking))
     if execution.outcome not in ("succeeded", ""):
         done = execution.node["completed_at"].place

@@ -43,6 +43,14 @@ class Consensus(NamedTuple):
         enough = self.severity is not None and len(self.agreeing) >= self.severity.assessors
         return enough and self.commander and not self.dissent
 
+    @property
+    def untold(self) -> bool:
+        """Whether what is not known, and not what was said, stands between it and a consensus."""
+        if self.severity is None:
+            return not self.classification.severity
+        enough = len(self.agreeing) + len(self.silent) >= self.severity.assessors
+        return enough and not self.dissent and (self.commander or bool(self.silent))
+
 
 class RequiredApproval(NamedTuple):
     """An approval that an execution needs: the role, and the approval that fills it, if any."""
@@ -210,10 +218,13 @@ class Chain:
         return taken
 
     def commanders_at(self, moment: Time | None) -> tuple[str, ...]:
-        """Who may have held command at a moment: several where a hand-over cannot be told apart."""
+        """Who may have held command at a moment: several where a hand-over cannot be told apart.
+
+        The first one leads until another takes over: when authority was given is MIT007's.
+        """
         held: list[str] = []
         for since, name in self._commanders:
-            if since and moment and order(since, moment) is Order.CONTRADICTED:
+            if held and _after(since, moment):
                 continue
             if since and moment and order(since, moment) is Order.PROVEN:
                 held.clear()
@@ -244,12 +255,36 @@ class Chain:
         entries = self.limits.protocol.data["prerequisites"]["approvals"]
         return next((str(e["id"]) for e in entries if e["role"] == role), "")
 
+    def _in_command(self, word: facts.Assessor) -> list[Time | None]:
+        """What must have happened before a word is the commander's: said, and command taken.
+
+        Who assesses and then takes over owns the verdict from then on; who speaks after handing
+        over does not. Empty where someone never commanded.
+        """
+        if not self._commanders:
+            return [word.time] if self.commands(word.name, word.time) else []
+        for index, (since, name) in enumerate(self._commanders):
+            later = (taken for taken, _ in self._commanders[index + 1 :])
+            handed_over = any(
+                t and word.time and order(t, word.time) is Order.PROVEN for t in later
+            )
+            if self.same(name, word.name) and not handed_over:
+                return [word.time, *([since] if since and index else [])]
+        return []
+
     # --- assessed ---
 
     @cached_property
     def consensus(self) -> tuple[Consensus, ...]:
-        """Each classification with the consensus derived from its assessors' own verdicts."""
-        return tuple(self._consensus(c) for c in facts.classifications(self.record))
+        """Each classification, by time, with the consensus derived from its assessors' verdicts."""
+        listed = facts.classifications(self.record)
+        begun = [
+            min((a.time.earliest for a in c.assessors if a.time), default=None) for c in listed
+        ]
+        if all(begun):
+            order_of = sorted(range(len(listed)), key=lambda i: begun[i] or self.now)
+            listed = tuple(listed[index] for index in order_of)
+        return tuple(self._consensus(c) for c in listed)
 
     def _consensus(self, classification: Classification, until: Time | None = None) -> Consensus:
         """The consensus on a classification, from the verdicts that were given by a moment."""
@@ -258,7 +293,7 @@ class Chain:
         runs = self._verdicts(words)
         agreeing = [run for run in runs if severity and self._own(run[0]) == severity]
         against = tuple(r[0] for r in runs if r not in agreeing and r[0].severity)
-        commander = next((a for r in agreeing for a in r if self.commands(a.name, a.time)), None)
+        commander = next((a for r in agreeing for a in r if self._in_command(a)), None)
         found = Consensus(
             classification,
             severity,
@@ -272,7 +307,7 @@ class Chain:
             return found
         others = [run[0].time for run in agreeing if commander not in run]
         turned = [r[0].time for r in agreeing if self._turned(r, words)]
-        agreed = _reached(commander.time, others, severity.assessors - 1, turned)
+        agreed = _reached(self._in_command(commander), others, severity.assessors - 1, turned)
         return found._replace(agreed=agreed)
 
     def _verdicts(self, words: Iterable[facts.Assessor]) -> list[list[facts.Assessor]]:
@@ -339,6 +374,11 @@ class Chain:
             if item["required"].flag is not False
             and (not options or item["option"].text in ("", *options))
         ]
+
+    @property
+    def going_forward(self) -> bool:
+        """Whether the rollback is given up: then its prerequisites may be unmet, for a reason."""
+        return {option.strategy for option in self.planned} == {"fail_forward"}
 
     @cached_property
     def planned(self) -> tuple[Option, ...]:
@@ -525,19 +565,29 @@ def _after(time: Time | None, moment: Time | None) -> bool:
 
 
 def _reached(
-    commander: Time | None, others: list[Time | None], wanted: int, turned: list[Time | None]
+    command: list[Time | None],
+    others: list[Time | None],
+    wanted: int,
+    turned: list[Time | None],
 ) -> Time | None:
     """When a consensus was reached: the commander and enough others had spoken, and none objected.
 
     Of the others the first ones count, so that a late assessor does not make it later.
     """
     timed = [t for t in others if t]
-    if commander is None or len(timed) < wanted:
+    needed = [t for t in (*command, *turned) if t]
+    if command[0] is None or len(timed) < wanted:
         return None
-    needed = [commander, *(t for t in turned if t)]
     if wanted:
         by_end = sorted(timed, key=lambda t: t.latest)[wanted - 1]
         earliest = sorted(t.earliest for t in timed)[wanted - 1]
-        needed.append(by_end._replace(earliest=min(earliest, by_end.earliest)))
+        needed.append(_from(by_end, min(earliest, by_end.earliest)))
     last = max(needed, key=lambda t: t.latest)
-    return last._replace(earliest=max(t.earliest for t in needed))
+    return _from(last, max(t.earliest for t in needed))
+
+
+def _from(time: Time, earliest: datetime) -> Time:
+    """A time that what several people said moves the beginning of."""
+    if earliest == time.earliest:
+        return time
+    return time._replace(earliest=earliest, precision="claims")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from incident_gates.model import CRITICAL, INFO, WARNING, Finding, Location
+from incident_gates.model import CRITICAL, WARNING, Finding, Location
 from incident_gates.rules import Rule
 
 if TYPE_CHECKING:
@@ -25,7 +25,16 @@ def _asked_elsewhere(_: Chain, __: Limits) -> Iterator[Breach]:
 def _rule(rule_id: str, level: str, says: str, why: str, fix: str) -> None:
     """Registers a rule; what it asks needs git, so it is asked in ``github``, not by a check."""
     CHANGES[rule_id] = Rule(
-        rule_id, GATE, "change", level, says, why, fix, (), False, _asked_elsewhere
+        rule_id,
+        GATE,
+        "change",
+        level,
+        says,
+        why,
+        fix,
+        needs=(),
+        at_once=True,
+        check=_asked_elsewhere,
     )
 
 
@@ -81,7 +90,7 @@ _rule(
 )
 
 
-def finding(
+def finding(  # noqa: PLR0913 - a finding says everything in one place
     rule_id: str,
     file: str,
     message: str,
@@ -103,6 +112,3 @@ def finding(
         expected,
         actual,
     )
-
-
-__all__ = ["CHANGES", "GATE", "INFO", "finding"]

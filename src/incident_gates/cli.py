@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +12,25 @@ import click
 
 from incident_gates import __version__
 from incident_gates.errors import CouldNotTell, UsageError
-from incident_gates.terminal import SETTINGS, coloured, errors_as_sentences, incident_ids, put
+from incident_gates.terminal import (
+    SETTINGS,
+    Group,
+    coloured,
+    errors_as_sentences,
+    incident_ids,
+    put,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from incident_gates.model import Report
+    from incident_gates.run import Job
 
-FORMATS = ("text", "json")
+    Anchors = dict[str, tuple[str, int]]
+
+FORMATS = ("text", "github", "markdown", "json", "sarif", "junit")
+MODULES = {"json": "json_report"}  # where it is not the format's own name
 GATE_NAMES = ("prerequisites", "severity", "mitigation", "recovery", "resolution")
 
 
@@ -60,6 +73,24 @@ JUDGING: list[Callable[[Any], Any]] = [
         help="Write a report to a file as well. Repeatable.",
     ),
 ]
+IN_WORKFLOWS: list[Callable[[Any], Any]] = [
+    click.option(
+        "--scope",
+        type=click.Choice(("changed", "all")),
+        help="In a workflow: judge what its event changed, or all; by its base's policy.",
+    ),
+    click.option(
+        "--enforce/--advisory",
+        "enforce",
+        default=True,
+        help="Whether a failed gate fails the command, or is only shown. [default: enforce]",
+    ),
+    click.option(
+        "--package",
+        metavar="FOLDER",
+        help="Write the evidence package of what was judged there as well.",
+    ),
+]
 FLAGS: dict[str, Callable[[Any], Any]] = {
     "--sla": click.option(
         "--sla",
@@ -96,7 +127,7 @@ def with_options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
-@click.group(context_settings=SETTINGS)
+@click.group(cls=Group, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="incident-gates")
 def main() -> None:
     """Was severity agreed, the plan ready and the rollback approved before anyone ran it?
@@ -126,6 +157,7 @@ def main() -> None:
         help="Judge this gate alone, due or not. Repeatable.",
     ),
     *JUDGING,
+    *IN_WORKFLOWS,
     *FLAGS.values(),
 )
 def check(**options: Any) -> None:
@@ -183,13 +215,16 @@ def judge(
     format_: str,
     reports: tuple[str, ...],
     gates: tuple[str, ...] = (),
+    scope: str | None = None,
+    enforce: bool = True,
+    package: str | None = None,
     **thresholds: float | None,
 ) -> int:
     """Runs the gates and prints; returns the exit code."""
-    with errors_as_sentences():
+    with errors_as_sentences(), _seen_in_workflow():
         from incident_gates.discover import Selection
         from incident_gates.engine import Request
-        from incident_gates.run import Job, run
+        from incident_gates.run import Job
 
         wanted = [_target(entry) for entry in reports]
         job = Job(
@@ -199,11 +234,75 @@ def judge(
             policy,
             as_of,
         )
-        report = run(job)
+        report, anchors = _judged(job, scope, enforce=enforce)
         for kind, target in wanted:
             _write(report, kind, target)
-        _print(report, format_)
+        if package:
+            _package(report, policy, as_of, package)
+        if in_workflow():
+            _hand_over(report, anchors, format_, reports)
+        else:
+            _print(report, format_)
     return report.exit_code
+
+
+def in_workflow() -> bool:
+    """Whether a workflow of GitHub runs us."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+def _seen_in_workflow() -> AbstractContextManager[None]:
+    if not in_workflow():
+        return nullcontext()
+    from incident_gates.github import hand_over
+
+    return hand_over.announced()
+
+
+def _judged(job: Job, scope: str | None, *, enforce: bool) -> tuple[Report, Anchors]:
+    """The report, and for each incident the changed file that brought it here."""
+    anchors: Anchors = {}
+    if scope == "changed" or (scope and in_workflow()):
+        from incident_gates.github import change
+
+        report, anchors = change.judge(job, scope)
+    else:
+        from incident_gates.run import run
+
+        report = run(job)
+    if report.exit_code == 1 and not enforce:
+        said = "Advisory: a gate failed, and this run does not fail because of it."
+        report = report._replace(exit_code=0, notices=(*report.notices, said))
+    return report, anchors
+
+
+def _package(report: Report, policy: str | None, as_of: str | None, folder: str) -> None:
+    from incident_gates import package
+    from incident_gates.discover import Selection, repository
+    from incident_gates.run import Job
+
+    base = repository(Path.cwd())
+    paths = [str(base / incident.path) for incident in report.incidents]
+    if paths:
+        package.aggregate(Job(Selection(paths), policy=policy, as_of=as_of), folder)
+
+
+def _hand_over(report: Report, anchors: Anchors, kind: str, reports: tuple[str, ...]) -> None:
+    """Log, annotations, summary and outputs, as a workflow wants them."""
+    from incident_gates.github import hand_over
+    from incident_gates.report import github
+    from incident_gates.run import gate_texts
+
+    hand_over.write_outputs(hand_over.outputs(report, [r.partition("=")[2] for r in reports]))
+    hand_over.write_summary(hand_over.summary(report, gate_texts()))
+    annotations = github.render(report, anchors, is_absent=_is_absent)
+    if kind == "github":
+        put(annotations)
+    elif kind == "text":
+        put(hand_over.inert(_rendered(report, kind)) + annotations)
+    else:  # somebody's file, perhaps: it must stay what it is
+        _print(report, kind)
+        put(annotations, sys.stderr)
 
 
 def aggregated(
@@ -239,14 +338,27 @@ def _target(entry: str) -> tuple[str, Path]:
 
 
 def _rendered(report: Report, kind: str, *, colour: bool = False) -> str:
-    if kind == "json":
-        from incident_gates.report import json_report
+    """The report in one format; a reporter gets the texts that it prints as plain data."""
+    from importlib import import_module
 
-        return json_report.render(report)
-    from incident_gates.report import text
-    from incident_gates.run import gate_texts
+    from incident_gates import run
 
-    return text.render(report, gate_texts(), colour=colour)
+    reporter: Any = import_module(f"incident_gates.report.{MODULES.get(kind, kind)}")
+    texts: dict[str, Callable[[], Any]] = {
+        "text": run.gate_texts,
+        "markdown": run.gate_texts,
+        "sarif": run.rule_texts,
+    }
+    given = [texts[kind]()] if kind in texts else []
+    options: dict[str, Any] = {"text": {"colour": colour}, "github": {"is_absent": _is_absent}}
+    return str(reporter.render(report, *given, **options.get(kind, {})))
+
+
+def _is_absent(file: str) -> bool:
+    """Whether a file of the report is not there, so that no annotation can be shown at it."""
+    from incident_gates.discover import repository
+
+    return not (repository(Path.cwd()) / file).is_file()
 
 
 def _write(report: Report, kind: str, target: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from incident_gates import cli
-from incident_gates.terminal import SETTINGS
+from incident_gates.terminal import SETTINGS, Command
 
 SELECTING, JUDGING, FLAGS = cli.SELECTING, cli.JUDGING, cli.FLAGS
 
@@ -23,7 +23,7 @@ def _threshold(name: str) -> Any:
 
 
 def _gate(name: str, gate: str, *options: Any) -> click.Command:
-    @click.command(name, context_settings=SETTINGS, help=_help(name, gate, options))
+    @click.command(name, cls=Command, context_settings=SETTINGS, help=_help(name, gate, options))
     @cli.with_options(*SELECTING, *JUDGING, *options)
     def command(**given: Any) -> None:
         raise SystemExit(cli.judge(gates=(gate,), **given))
@@ -54,7 +54,7 @@ validate_gate_13_resolution = _gate(
 )
 
 
-@click.command("run_protocol_13_gates", context_settings=SETTINGS)
+@click.command("run_protocol_13_gates", cls=Command, context_settings=SETTINGS)
 @cli.with_options(*SELECTING, *JUDGING, *FLAGS.values())
 def run_protocol_13_gates(**given: Any) -> None:
     """Judge incidents against prerequisites and all four gates.
@@ -66,7 +66,7 @@ def run_protocol_13_gates(**given: Any) -> None:
     raise SystemExit(cli.judge(**given))
 
 
-@click.command("aggregate_evidence_13", context_settings=SETTINGS)
+@click.command("aggregate_evidence_13", cls=Command, context_settings=SETTINGS)
 @cli.with_options(
     *SELECTING,
     click.option(

@@ -105,7 +105,7 @@ def _places(
 ) -> Iterable[tuple[Root, Path]]:
     if selection.root:
         folder = _existing(selection.root, cwd)
-        yield from _incidents(root_at(folder), protocol)
+        yield from incidents(root_at(folder), protocol)
     elif selection.paths:
         for path in selection.paths:
             yield from _at(_existing(path, cwd), policy, protocol)
@@ -125,7 +125,7 @@ def _in_repository(base: Path, policy: Policy, protocol: Protocol) -> Iterable[t
         folder = base / name
         if folder.is_dir():
             root = root_at(folder)
-            yield from _incidents(Root(folder, root.site, base), protocol)
+            yield from incidents(Root(folder, root.site, base), protocol)
 
 
 def _at(path: Path, policy: Policy, protocol: Protocol) -> Iterable[tuple[Root, Path]]:
@@ -138,12 +138,13 @@ def _at(path: Path, policy: Policy, protocol: Protocol) -> Iterable[tuple[Root, 
         if flat and path.is_dir():
             yield from ((root, child) for child in _children(folder, protocol))
     elif any(True for _ in _children(folder, protocol)):
-        yield from _incidents(root_at(folder), protocol)
+        yield from incidents(root_at(folder), protocol)
     else:
         yield from _in_repository(folder, policy, protocol)
 
 
-def _incidents(root: Root, protocol: Protocol) -> Iterable[tuple[Root, Path]]:
+def incidents(root: Root, protocol: Protocol) -> Iterable[tuple[Root, Path]]:
+    """Every incident of a root: the flat one, then those in folders of their own."""
     if holds_incident(root.folder, protocol):
         yield root, root.folder
     yield from ((root, child) for child in _children(root.folder, protocol))

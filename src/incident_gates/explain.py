@@ -98,7 +98,8 @@ def _unknown_key(error: ValidationError) -> str:
     """Names the key that a closed object does not know, and the nearest one that it does."""
     parent: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
     known = list(parent.get("properties", ()))
-    unknown = [k for k in error.instance if k not in known and not k.startswith("x-")]
+    held = error.instance if isinstance(error.instance, dict) else {}
+    unknown = [k for k in held if k not in known and not k.startswith("x-")]
     close = get_close_matches(unknown[0], known, n=1) if unknown else []
     hint = f"; did you mean {close[0]}?" if close else ""
     return f"unknown key {', '.join(unknown)}{hint}"

@@ -351,15 +351,17 @@ def _parsed(blank: Document, path: Path) -> Document:
     made = (blank.name, blank.path, blank.artifact)
     if kind == ".zip":
         return Document(*made, data=data, value=archives.open_archive(data))
-    text = files.decode(data)
     try:
+        text = files.decode(data)
         if kind == ".yaml":
             parsed = strict_yaml.parse(text)
             return Document(*made, data=data, text=text, value=parsed.value, marks=parsed.marks)
         parse = strict_json.parse if kind == ".json" else markdown.parse
         return Document(*made, data=data, text=text, value=parse(text))
     except Refusal as refusal:
-        return Document(*made, data=data, text=text, refusal=refusal)
+        # The line that a finding quotes, even where the bytes are no UTF-8.
+        said = data.decode(errors="replace")
+        return Document(*made, data=data, text=said, refusal=refusal)
 
 
 def _located(document: Document, place: Place) -> Location:

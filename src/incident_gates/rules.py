@@ -92,14 +92,14 @@ def missing(
 
 def _unsaid(node: Node, names: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
     """What is missing, one by one; what is not available, together for each reason."""
-    groups: dict[str, list[str]] = {}
+    groups: dict[tuple[str, str], list[str]] = {}
     for name in names:
         if _is_said(node[name]):
             continue
         reason = node[name].unavailable
-        groups.setdefault(reason or f"\0{name}", []).append(name)
-    for key, group in groups.items():
-        yield "" if key.startswith("\0") else key, group
+        groups.setdefault((reason, "" if reason else name), []).append(name)
+    for (reason, _), group in groups.items():
+        yield reason, group
 
 
 def _listed(names: list[str]) -> str:

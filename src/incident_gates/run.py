@@ -10,12 +10,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates import __version__, discover, engine, judgements, protocol
+from incident_gates.changes import CHANGES
 from incident_gates.discover import Selection
 from incident_gates.engine import Request
 from incident_gates.errors import UsageError
 from incident_gates.evidence import times
 from incident_gates.model import Report, Verdict
 from incident_gates.policy import Limits, Policy, looser
+from incident_gates.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -157,6 +159,14 @@ def gate_texts() -> dict[str, dict[str, str]]:
             "failure_handling": gate.failure_handling,
         }
         for gate in protocol.load().gates
+    }
+
+
+def rule_texts() -> dict[str, dict[str, str]]:
+    """What each rule says about itself."""
+    return {
+        rule.id: {"level": rule.level, "says": rule.says, "why": rule.why, "fix": rule.fix}
+        for rule in (*RULES.values(), *CHANGES.values())
     }
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
@@ -40,6 +40,38 @@ def put(text: str, stream: TextIO | None = None) -> None:
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "replace").decode(encoding))
     stream.flush()
+
+
+class Command(click.Command):
+    """A command that says what is wrong with a call in one sentence, as with every other error."""
+
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        with _wrong_call_as_sentence():
+            return super().make_context(*arguments, **extra)
+
+
+class Group(Command, click.Group):
+    """A group of such commands."""
+
+    command_class = Command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        with _wrong_call_as_sentence():
+            return super().resolve_command(ctx, args)
+
+
+@contextmanager
+def _wrong_call_as_sentence() -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as error:
+        if error.ctx is None or type(error).__name__ == "NoArgsIsHelpError":
+            raise
+        # Without its context click leaves the usage out, which --help shows.
+        said = f"{error.format_message()} See {error.ctx.command_path} --help."
+        raise click.UsageError(said) from None
 
 
 @contextmanager

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from incident_gates.terminal import SETTINGS, coloured, errors_as_sentences, incident_ids, put
+from incident_gates.terminal import (
+    SETTINGS,
+    Command,
+    Group,
+    coloured,
+    errors_as_sentences,
+    incident_ids,
+    put,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +54,7 @@ def _with(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
-@click.command(context_settings=SETTINGS)
+@click.command(cls=Command, context_settings=SETTINGS)
 @click.argument("incident_id", metavar="[ID]", required=False, shell_complete=incident_ids)
 @ROOT
 def new(incident_id: str | None, root: str | None) -> None:
@@ -64,7 +72,7 @@ def new(incident_id: str | None, root: str | None) -> None:
         put(beginning.text(beginning.begin(incident_id, root, Path.cwd())))
 
 
-@click.command(context_settings=SETTINGS)
+@click.command(cls=Command, context_settings=SETTINGS)
 @_with(
     click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATH]..."),
     ROOT,
@@ -111,7 +119,7 @@ def status(format_: str, **given: Any) -> None:
     raise SystemExit(3 if code == 3 else 0)  # noqa: PLR2004
 
 
-@click.group(context_settings=SETTINGS)
+@click.group(cls=Group, context_settings=SETTINGS)
 def record() -> None:
     """Append an entry that no one can write by hand.
 
@@ -203,13 +211,17 @@ def _job(
 
 
 def _warn(begun: Begun) -> None:
-    """Says before an emergency what it does not excuse."""
+    """Says before an emergency what it asks for, and what it does not excuse."""
     from incident_gates.desk import says
 
+    if "emergency" not in begun.entry:
+        return
+    minutes = begun.approve_within_minutes
+    lines = says.wrapped(f"EMERGENCY: every approval must follow within {minutes:g} min.")
     if begun.bars:
-        lines = says.numbered(begun.report, "EMERGENCY", begun.bars)
-        excuses = "It excuses a late approval, and nothing else; the record will show the rest."
-        _remark("\n".join([*lines, excuses]))
+        excuses = "It excuses late approvals, and nothing else; the record will show the rest."
+        lines += [*says.numbered(begun.report, "EVEN SO", begun.bars), excuses]
+    _remark("\n".join(lines))
 
 
 def _refuse(refused: NotReady) -> None:

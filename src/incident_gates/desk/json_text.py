@@ -17,7 +17,10 @@ def appended(text: str, where: Pointer, item: Any) -> str:
     """The text with one more entry in a list; a list that is absent is added to its object."""
     expected = strict_json.parse(text)
     parent = _at(expected, where[:-1])
-    parent[where[-1]] = [*(parent.get(where[-1]) or [] if isinstance(parent, dict) else ()), item]
+    there = parent.get(where[-1], [])
+    if not isinstance(there, list):
+        raise CouldNotTell(f"{where[-1]} is not a list, so nothing can be added to it")
+    parent[where[-1]] = [*there, item]
     span = places.span(text, where)
     if span:
         changed = _into(text, span, "", item)

@@ -185,6 +185,7 @@ class Begun(NamedTuple):
     entry: dict[str, Any]
     bars: list[Finding]
     report: IncidentReport
+    approve_within_minutes: float
 
 
 def execution(job: Job, order: Order, warn: Callable[[Begun], None]) -> NotReady | Done:
@@ -213,7 +214,7 @@ def _begin(found: Found, order: Order) -> NotReady | Begun:
     if bars and not order.emergency:
         return NotReady(report, bars)
     _save(found, EXECUTIONS, text, changed)
-    return Begun(entry, bars, report)
+    return Begun(entry, bars, report, found.limits.threshold("break_glass_minutes"))
 
 
 def _entry(found: Found, order: Order) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -141,7 +141,7 @@ def _readers(process: subprocess.Popen[bytes], tail: _Tail) -> list[threading.Th
         (process.stderr, sys.stderr.buffer),
     ]
     readers = [
-        threading.Thread(target=_pass_on, args=(source.fileno(), target, tail), daemon=True)
+        threading.Thread(target=_pass_on, args=(source, target, tail), daemon=True)
         for source, target in pairs
         if source
     ]
@@ -150,17 +150,18 @@ def _readers(process: subprocess.Popen[bytes], tail: _Tail) -> list[threading.Th
     return readers
 
 
-def _pass_on(source: int, target: BinaryIO, tail: _Tail) -> None:
+def _pass_on(source: IO[bytes], target: BinaryIO, tail: _Tail) -> None:
     heard = True
-    while chunk := os.read(source, KEPT_BYTES):
-        tail.add(chunk)
-        try:
-            if heard:
-                target.write(chunk)
-                target.flush()
-        except (OSError, ValueError):
-            # Nobody listens any more; the command must not notice.
-            heard = False
+    with source:
+        while chunk := os.read(source.fileno(), KEPT_BYTES):
+            tail.add(chunk)
+            try:
+                if heard:
+                    target.write(chunk)
+                    target.flush()
+            except (OSError, ValueError):
+                # Nobody listens any more; the command must not notice.
+                heard = False
 
 
 def _wait(process: subprocess.Popen[bytes], signals: Signals) -> int | None:

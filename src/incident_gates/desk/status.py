@@ -193,12 +193,18 @@ def next_command(chain: Chain, report: IncidentReport) -> str:
         return f"incident-gates check {about}"
     if finding.is_over(chain):
         return f"incident-gates aggregate {about}"
-    states, phase = _states(report), phase_to_write(chain)
-    artifacts = protocol.load().artifacts.values()
-    wanted = [a.file for a in artifacts if a.required and a.phase <= phase]
-    if any(states[name] == MISSING for name in wanted):
-        return f"incident-gates new {report.incident_id}"
-    return _recording(chain, report, about) or _editing(report, about)
+    begin = f"incident-gates new {report.incident_id}"
+    if _lacks_files(report, report.phase):
+        return begin
+    recording = _recording(chain, report, about)
+    if recording:
+        return recording
+    return begin if _lacks_files(report, phase_to_write(chain)) else _editing(report, about)
+
+
+def _lacks_files(report: IncidentReport, phase: int) -> bool:
+    states, artifacts = _states(report), protocol.load().artifacts.values()
+    return any(a.required and a.phase <= phase and states[a.file] == MISSING for a in artifacts)
 
 
 def _recording(chain: Chain, report: IncidentReport, about: str) -> str:

@@ -82,7 +82,16 @@ def _planned(found: Found) -> list[dict[str, Any]]:
     return [{**check, "results": []} for check in checks if check.get("id")]
 
 
+def _audiences(found: Found) -> list[dict[str, str]]:
+    """Who was to be told of the incident, and is now to be told that it is over."""
+    severity = found.chain.worst_severity
+    audiences = found.limits.audiences(severity) if severity else ()
+    blank = {"informed_at": "TODO when", "channel": "TODO where"}
+    return [{"audience": audience, **blank} for audience in audiences]
+
+
 LISTS = {
     "prerequisites.json": ("inputs", pinned),
     "recovery-validation.json": ("checks", _planned),
+    "resolution-summary.json": ("stakeholders_informed", _audiences),
 }

@@ -353,15 +353,16 @@ def references_lead_somewhere(chain: Chain, limits: Limits) -> Iterator[Breach]:
     executions = {e.id for e in chain.executions}
     options = {o.id for o in chain.options}
     for decision in chain.decisions:
-        if chain.record.readable("mitigation-plan.md"):
+        # Where the plan holds no option at all, that is said of the plan.
+        if options:
             yield from _dangling(decision.node["option"], options, "option in the plan")
         yield from _dangling(decision.node["supersedes"], decisions - {decision.id}, "decision")
     for execution in chain.executions:
         # That it names a decision is asked in gate 2, which must not pass without one.
         others = executions - {execution.id}
         yield from _dangling(execution.node["superseded_by"], others, "execution")
-    for item in chain.checklist["items"] if chain.record.readable("mitigation-plan.md") else ():
-        yield from _dangling(item["option"], options, "option of the plan")
+    for item in chain.checklist["items"] if options else ():
+        yield from _dangling(item["option"], options, "option in the plan")
 
 
 def _dangling(node: Node, known: set[str], kind: str) -> Iterator[Breach]:

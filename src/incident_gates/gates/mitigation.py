@@ -85,7 +85,7 @@ def options_are_complete(chain: Chain, limits: Limits) -> Iterator[Breach]:
         absent = [n for n in ("risks", "dependencies") if not option.field(n)]
         absent += [] if option.expected else ["expected duration"]
         if absent:
-            said = f"{option.id} lacks its {', '.join(absent)}"
+            said = f"{option.id} lacks its {' and '.join(absent)}"
             yield Breach(option.place, said, subject=option.id)
 
 
@@ -197,8 +197,8 @@ def agreed_before_execution(chain: Chain, limits: Limits) -> Iterator[Breach]:
         place, concerned = execution.node["started_at"].place, (execution.operator,)
         consensus = chain.in_force(execution.started) or _first_agreed(chain)
         if consensus is None:
-            # Who agreed at an unknown time lacks a time, which gate 1 asks for, and no consensus.
-            if not any(c.complete for c in chain.consensus):
+            # An unknown verdict or time is a gap, which gate 1 names, and no deviation.
+            if not any(c.untold for c in chain.consensus):
                 said = f"{execution.id} started, and no severity consensus is recorded"
                 expected = f"a consensus at or before {execution.started.clock} UTC"
                 subject = f"{execution.id}/severity"
@@ -414,11 +414,10 @@ def _rolls_back(chain: Chain, limits: Limits) -> bool:
 )
 def required_items_are_verified(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Each required item is verified by a named person, with evidence."""
-    forward = {o.strategy for o in chain.planned} == {"fail_forward"}
     for item in chain.readiness_items():
         ident = item["id"].text
         status = item["status"].text
-        if status == "unmet" and forward:
+        if status == "unmet" and chain.going_forward:
             # Going forward because rollback cannot work is a reason; leaving it out is not.
             yield from missing(item, "reason", subject=ident)
             continue
@@ -463,10 +462,10 @@ def rollback_target_agrees(chain: Chain, limits: Limits) -> Iterator[Breach]:
     target = chain.checklist["rollback_target"]
     previous = chain.record.node("production-deployment-report.json")["previous_release"]
     rehearsed = chain.record.node("rollback-verification-report.json")["target"]
-    named = ((previous, "previous_release"), (rehearsed, "rehearsed"))
+    named = ((previous, "previous_release"), (rehearsed, "the rehearsal's target"))
     others = [(node, what) for node, what in named if node.text not in ("", target.text)]
     if target.text and others:
-        actual = tuple(f"{what:<16} {n.text}  {n.document.name}" for n, what in others)
+        actual = tuple(f"{what:<22} {n.text}  {n.document.name}" for n, what in others)
         says = ", ".join(f"{what} is {node.text}" for node, what in others)
         said = f"the target is {target.text}; {says}"
         yield Breach(target.place, said, others[0][0].text, actual)
@@ -491,7 +490,9 @@ def rollback_path_is_exercised(chain: Chain, limits: Limits) -> Iterator[Breach]
         age = (chain.declared.earliest - exercised.time.latest).days
         if age > days:
             yield Breach(
-                exercised.place, f"last exercised {age} days before", f"at most {days:g} days"
+                exercised.place,
+                f"last exercised {age} days before the declaration",
+                f"at most {days:g} days",
             )
 
 
@@ -853,9 +854,15 @@ def _late_approval(chain: Chain, execution: Execution, approval: Approval) -> It
     )
 
 
-def _counts(chain: Chain) -> tuple[int, int, int, int]:
+def _readiness(chain: Chain) -> tuple[int, int, int]:
+    """Items verified, items unmet for a reason where that is allowed, and all of them."""
     items = chain.readiness_items()
-    ready = sum(item["status"].text == "verified" for item in items)
+    unmet = [i for i in items if i["status"].text == "unmet" and i["reason"].text]
+    verified = sum(item["status"].text == "verified" for item in items)
+    return verified, len(unmet) if chain.going_forward else 0, len(items)
+
+
+def _approved(chain: Chain) -> tuple[int, int]:
     wanted = [
         r
         for decision, run in chain.live
@@ -863,23 +870,22 @@ def _counts(chain: Chain) -> tuple[int, int, int, int]:
             decision, run.started if run else None, run.operator if run else ""
         )
     ]
-    given = sum(r.approval is not None for r in wanted)
-    return ready, len(items), given, len(wanted)
+    return sum(r.approval is not None for r in wanted), len(wanted)
 
 
 def metrics(chain: Chain, limits: Limits) -> tuple[Metric, ...]:
     """Readiness and approvals, both of which must be whole."""
-    ready, items, given, wanted = _counts(chain)
+    (ready, unmet, items), (given, wanted) = _readiness(chain), _approved(chain)
     return (
-        Metric("readiness", ready / items if items else None, 1.0, "ratio", ">="),
+        Metric("readiness", (ready + unmet) / items if items else None, 1.0, "ratio", ">="),
         Metric("approvals", given / wanted if wanted else None, 1.0, "ratio", ">="),
     )
 
 
 def summary(chain: Chain, limits: Limits) -> str:
     """What the gate measured, in one line."""
-    ready, items, given, wanted = _counts(chain)
-    parts = [f"{ready}/{items} ready"] if items else []
+    (ready, unmet, items), (given, wanted) = _readiness(chain), _approved(chain)
+    parts = [f"{ready}/{items} ready{f', {unmet} unmet' if unmet else ''}"] if items else []
     if wanted:
         parts.append(f"{given}/{wanted} approved{_lead(chain)}")
     return " · ".join(parts)

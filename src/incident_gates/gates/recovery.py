@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from incident_gates.chain import Chain
     from incident_gates.evidence.times import Time
-    from incident_gates.facts import Check, Execution
+    from incident_gates.facts import Check, Decision, Execution
     from incident_gates.policy import Limits
 
 SHOWN = 3
@@ -198,28 +198,21 @@ def propagation_is_verified(chain: Chain, limits: Limits) -> Iterator[Breach]:
     level=CRITICAL,
     says="After a failed mitigation, something was run without a new decision",
     why="If a mitigation fails, the protocol goes back to planning.",
-    fix=f"Name the new decision and its approvals. {DO_NOT_CHANGE}; if there was none, record a "
+    fix=f"{DO_NOT_CHANGE}. Name the new decision and its approvals; if there was none, record a "
     "deviation.",
     needs=(EXECUTIONS,),
     at_once=True,
 )
 def failure_leads_to_new_decision(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Whatever runs after a failed, partial or ineffective mitigation has a newer decision."""
-    for later in chain.executions:
-        for failed in reversed(_failed_before(chain, later)):
-            breach = _not_decided_anew(chain, failed, later)
-            if breach:
-                yield breach
-                break
-
-
-def _failed_before(chain: Chain, later: Execution) -> list[Execution]:
-    """The mitigations that had failed, or may have failed, when another one started."""
-    return [
-        e
-        for e in chain.mitigations
-        if e.id != later.id and e.outcome in (*FAILED_OUTCOMES, "unknown") and _over(e, later)
-    ]
+    doubtful = [e for e in chain.mitigations if e.outcome in (*FAILED_OUTCOMES, "unknown")]
+    for later in chain.executions if doubtful else ():
+        decision = chain.decision_of(later)
+        before = (e for e in reversed(doubtful) if e.id != later.id and _over(e, later))
+        found = (_not_decided_anew(decision, failed, later) for failed in before)
+        breach = next((b for b in found if b), None)
+        if breach:
+            yield breach
 
 
 def _over(earlier: Execution, later: Execution) -> bool:
@@ -232,8 +225,10 @@ def _over(earlier: Execution, later: Execution) -> bool:
     )
 
 
-def _not_decided_anew(chain: Chain, failed: Execution, later: Execution) -> Breach | None:
-    decision, begun = chain.decision_of(later), failed.started
+def _not_decided_anew(
+    decision: Decision | None, failed: Execution, later: Execution
+) -> Breach | None:
+    begun = failed.started
     place, people = later.node["decision"].place, (later.operator,)
     how, level = f"which {_ended(failed)}", "" if failed.outcome in FAILED_OUTCOMES else WARNING
     if decision is None or later.decision == failed.decision:
@@ -380,7 +375,8 @@ def every_kind_was_checked(chain: Chain, limits: Limits) -> Iterator[Breach]:
     level=CRITICAL,
     says="A check ran before the mitigation had arrived",
     why="A check of the old state says nothing about the new one.",
-    fix=f"Check again now. {DO_NOT_CHANGE} of the earlier run.",
+    fix=f"{DO_NOT_CHANGE}. Check again and record that run as well; if that is too late, record a "
+    "deviation.",
     needs=(CHECKS,),
 )
 def checks_follow_propagation(chain: Chain, limits: Limits) -> Iterator[Breach]:
@@ -469,6 +465,8 @@ def checks_are_different(chain: Chain, limits: Limits) -> Iterator[Breach]:
 def timeline_holds_the_events(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """First signal, each execution, and recovery stand in the timeline; matched by time."""
     log = [e for e in chain.timeline.entries if e.time]
+    if not log and chain.timeline.unreadable:
+        return  # what stands there cannot be read, which FIL007 says
     for what, time, source in _owed(chain):
         if not any(e.time and _same_time(time, e.time) for e in log):
             said = f"{what} at {time.clock} UTC is not in the timeline"

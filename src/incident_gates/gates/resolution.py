@@ -171,9 +171,8 @@ def _recorded(chain: Chain) -> dict[str, Time]:
 )
 def objectives_are_restored(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Each breached SLO restored and at least one alert cleared, before closing."""
-    breached = _breached(chain)
-    # Where no objective was breached, or no alert fired, a reason is all that can be given.
-    reasoned = {"slos_restored": "" if breached else WARNING, "alerts_cleared": WARNING}
+    # Where customers saw it first, no alert fired that could clear; a reason is all there is.
+    reasoned = {"slos_restored": "", "alerts_cleared": WARNING}
     lists = {
         "slos_restored": ("objective", "observed", "restored_at"),
         "alerts_cleared": ("alert", "cleared_at"),
@@ -189,7 +188,7 @@ def objectives_are_restored(chain: Chain, limits: Limits) -> Iterator[Breach]:
             said = f"{entry[names[0]].text} {did}"
             yield from _before_closing(chain, entry[names[-1]], said, subject)
     restored = {facts.slug(entry["objective"].text) for entry in chain.resolution["slos_restored"]}
-    for objective in breached if restored else ():
+    for objective in _breached(chain) if restored else ():
         if facts.slug(objective) not in restored:
             place = chain.resolution["slos_restored"].place
             said = f'"{objective}" was breached and is not among the restored objectives'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -78,11 +79,14 @@ def alert_validity_is_decided(chain: Chain, limits: Limits) -> Iterator[Breach]:
     if validity is None:
         yield Breach(Place(INTAKE, line=1), "there is no verdict on the signals")
         return
-    absent = [] if validity.verdict in VERDICTS else ["a verdict (real incident or false positive)"]
-    absent += [] if validity.by else ["the name of who judged it"]
+    if validity.verdict not in VERDICTS:
+        said = f'"{validity.verdict}" is no verdict on the signals' if validity.verdict else ""
+        said = said or "the verdict itself is missing"
+        yield Breach(validity.place, said, " or ".join(VERDICTS), subject="verdict")
+    absent = [] if validity.by else ["the name of who judged it"]
     absent += [] if validity.time else ["the time"]
     if absent:
-        yield Breach(validity.place, f"the verdict lacks {', '.join(absent)}")
+        yield Breach(validity.place, f"the verdict lacks {' and '.join(absent)}")
 
 
 @rule(
@@ -142,7 +146,8 @@ def severity_is_agreed(chain: Chain, limits: Limits) -> Iterator[Breach]:
             words = tuple(f"{a.name}  {a.severity}" for a in consensus.dissent)
             said = f"the assessors disagree: {', '.join(' '.join(w.split()) for w in words)}"
             expected = f"{severity.name} from every assessor"
-            yield Breach(node["assessors"].place, said, expected, words, severity.name)
+            place = consensus.dissent[0].node["severity"].place
+            yield Breach(place, said, expected, words, severity.name)
         elif people < severity.assessors:
             said = f"{people} of {severity.assessors} assessors of {severity.name}"
             yield Breach(node["assessors"].place, said, subject=severity.name)
@@ -198,7 +203,8 @@ def classification_has_grounds(chain: Chain, limits: Limits) -> Iterator[Breach]
         if subject and consensus.severity is None:
             known = ", ".join(chain.limits.protocol.severities)
             said = f'"{subject}" is no severity that this protocol or the policy knows'
-            yield Breach(node["severity"].place, said, known, subject=subject)
+            fix = "Write one of these, or name yours under severity_aliases in the policy."
+            yield Breach(node["severity"].place, said, known, subject=subject, fix=fix)
         yield from missing(node, "severity")
         yield from missing(node, "rationale", "customer_impact", "slo_breaches", subject=subject)
         for breach in node["slo_breaches"]:
@@ -276,6 +282,8 @@ def beginning_is_in_order(chain: Chain, limits: Limits) -> Iterator[Breach]:
 )
 def every_audience_is_notified(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Each audience of the severity got a notice, after detection."""
+    if not chain.notices and chain.communication[1].unreadable:
+        return  # what stands there cannot be read, which FIL007 says
     untimed = {a for notice in chain.notices if not notice.time for a in notice.audiences}
     for clock in _clocks(chain, limits):
         for audience in clock.audiences:
@@ -302,41 +310,47 @@ def every_audience_is_notified(chain: Chain, limits: Limits) -> Iterator[Breach]
 def notices_are_in_time(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """The first notice to each audience is within the SLA of the clock's start."""
     for clock in _clocks(chain, limits):
-        vague: list[str] = []
+        late: dict[Notice, list[str]] = {}
         for audience in clock.audiences:
             notice = clock.first_notice(audience)
-            if notice is None or notice.time is None or clock.start is None:
-                continue
-            least, most = elapsed(clock.start, notice.time)
-            if least.total_seconds() > clock.minutes * 60:
-                took = gap(clock.start, notice.time)
-                said = f"{audience} was notified {took} after {clock.shown}"
-                yield _late(clock, audience, notice, said, CRITICAL)
-            elif most.total_seconds() > clock.minutes * 60 and clock.start.fine:
-                said = f"{audience} was notified up to {show_duration(most)} after {clock.shown}"
-                yield _late(clock, audience, notice, f"{said}: perhaps too late", WARNING)
-            elif most.total_seconds() > clock.minutes * 60:
-                vague.append(audience)
-        if vague and clock.start:
-            yield Breach(
-                clock.place,
-                f"{clock.shown} is too vague to tell whether {', '.join(vague)} heard in time",
-                f"at most {clock.minutes:g} min, and a start known to the minute",
-                subject=clock.severity.name,
-                fix=FINER,
-            )
+            if notice and clock.most(notice) > clock.minutes:
+                late.setdefault(notice, []).append(audience)
+        if clock.start and not clock.start.fine:
+            told = [a for n, who in late.items() if clock.least(n) <= clock.minutes for a in who]
+            late = {n: who for n, who in late.items() if clock.least(n) > clock.minutes}
+            yield from _too_vague(clock, clock.start, told)
+        yield from (_late(clock, notice, who) for notice, who in late.items())
 
 
-def _late(clock: _Clock, audience: str, notice: Notice, said: str, level: str) -> Breach:
+def _late(clock: _Clock, notice: Notice, audiences: list[str]) -> Breach:
+    """A notice that came late, or perhaps late, for all whom it was the first to reach."""
+    proven = clock.least(notice) > clock.minutes
+    took = gap(clock.start, notice.time) if clock.start and notice.time else ""
+    at_most = show_duration(timedelta(minutes=clock.most(notice)))
+    who = f"{', '.join(audiences)} {'was' if len(audiences) == 1 else 'were'} notified"
     return Breach(
         notice.place,
-        said,
+        f"{who} {took if proven else f'up to {at_most}'} after {clock.shown}"
+        + ("" if proven else ": perhaps too late"),
         f"at most {clock.minutes:g} min",
-        subject=clock.subject(audience),
+        subject=clock.subject(", ".join(audiences)),
         concerned=(notice.sender,),
-        level=level,
-        fix=FINER if level == WARNING else "",
+        level=CRITICAL if proven else WARNING,
+        fix="" if proven else FINER,
     )
+
+
+def _too_vague(clock: _Clock, start: Time, audiences: list[str]) -> Iterator[Breach]:
+    """One breach for a start so coarse that nothing can be measured from it."""
+    if audiences:
+        who = ", ".join(audiences)
+        yield Breach(
+            clock.place,
+            f"{clock.shown} (precision {start.precision}) is too vague: {who} may have heard late",
+            f"at most {clock.minutes:g} min, from a start known to the minute",
+            subject=clock.severity.name,
+            fix=FINER,
+        )
 
 
 @rule(
@@ -354,7 +368,8 @@ def notices_follow_detection(chain: Chain, limits: Limits) -> Iterator[Breach]:
     for notice in chain.notices:
         if _too_early(notice, chain.detected):
             clock = notice.time.clock if notice.time else ""
-            said = f"the notice of {clock} is from before the detection"
+            since = f"the detection at {chain.detected.clock} UTC" if chain.detected else ""
+            said = f"the notice of {clock} UTC is from before {since}"
             yield Breach(notice.place, said, subject=f"line {notice.place.line}")
 
 
@@ -435,6 +450,16 @@ class _Clock:
         """What an excuse names: the same audience may miss both the declaration and an upgrade."""
         return f"{self.severity.name}/{audience}"
 
+    def least(self, notice: Notice) -> float:
+        """The minutes that a notice took at least; 0 where a time is not known."""
+        known = self.start and notice.time and elapsed(self.start, notice.time)
+        return known[0].total_seconds() / 60 if known else 0
+
+    def most(self, notice: Notice) -> float:
+        """The minutes that a notice took at most; 0 where a time is not known."""
+        known = self.start and notice.time and elapsed(self.start, notice.time)
+        return known[1].total_seconds() / 60 if known else 0
+
     def first_notice(self, audience: str) -> Notice | None:
         """The first notice to an audience that counts: after detection, and after an upgrade."""
         told = [
@@ -470,7 +495,7 @@ def _reclassified(consensus: Consensus) -> Time | None:
 def slowest_notice(chain: Chain, limits: Limits) -> float | None:
     """The slowest first notice, in minutes."""
     waits = [
-        max(0.0, elapsed(clock.start, notice.time)[0].total_seconds() / 60)
+        max(0.0, clock.least(notice))
         for clock in _clocks(chain, limits)
         for notice in map(clock.first_notice, clock.audiences)
         if notice and notice.time and clock.start

@@ -22,7 +22,7 @@ FULL_HISTORY = "Give actions/checkout `fetch-depth: 0`."
 NO_REF = "Let actions/checkout take its default commit: remove its `ref:`."
 
 
-class Path_(NamedTuple):
+class Changed(NamedTuple):
     """One changed path: ``A``, ``M``, ``D`` or ``T``, with its blobs before and after."""
 
     path: str
@@ -33,12 +33,16 @@ class Path_(NamedTuple):
 
 
 class Change(NamedTuple):
-    """What an event changed; ``base`` is None where no single change was asked about."""
+    """What an event changed; ``base`` is None where no single change was asked about.
+
+    ``rules`` is the commit whose policy is in force.
+    """
 
     repository: Path
     base: str | None
     head: str = ""
-    paths: tuple[Path_, ...] = ()
+    paths: tuple[Changed, ...] = ()
+    rules: str | None = None
 
 
 class Git:
@@ -58,7 +62,7 @@ class Git:
         return commit_id(self.ask(*wanted).strip())
 
     def parents(self, commit: str) -> list[str]:
-        """The parents as the commit itself names them: a shallow clone lacks them, and says none."""
+        """The parents as the commit itself names them: a shallow clone may lack them."""
         head = self.ask("cat-file", "commit", commit).partition("\n\n")[0]
         return [p for line in head.split("\n") if (p := commit_id(_after("parent ", line)))]
 
@@ -90,7 +94,8 @@ class Git:
 
     def names(self, commit: str, folder: str) -> frozenset[str]:
         """The names directly in a folder, as a commit holds it."""
-        listed = self.ask("ls-tree", "-z", "--name-only", commit, "--", f"{folder}/")
+        where = (f"{folder}/",) if folder not in ("", ".") else ()
+        listed = self.ask("ls-tree", "-z", "--name-only", commit, "--", *where)
         return frozenset(name.rpartition("/")[2] for name in listed.split("\0") if name)
 
     def messages(self, base: str, head: str) -> list[str]:
@@ -120,7 +125,18 @@ def change_of(event: Event, repository: Path) -> Change:
     if find is None:  # a schedule, a run by hand: no change, so everything
         return Change(repository, None, head)
     base = find(event, git, head)
-    return Change(repository, base, head, _changed(git, base, head) if base else ())
+    if base is None:
+        return Change(repository, None, head)
+    rules = _branched_off(event, git, head) if event.name == "push" else ""
+    return Change(repository, base, head, _changed(git, base, head), rules or base)
+
+
+def _branched_off(event: Event, git: Git, head: str) -> str:
+    """Where a pushed branch left the default one: its own earlier policy binds nobody yet."""
+    default = event.text("repository", "default_branch")
+    if event.text("ref") == f"refs/heads/{default}":
+        return ""
+    return git.merge_base(git.branch(default), head)
 
 
 def _pull_request(event: Event, git: Git, head: str) -> str:
@@ -201,7 +217,7 @@ def _common(git: Git, tip: str, head: str) -> str:
 _RAW = re.compile(r":(\d{6}) (\d{6}) ([0-9a-f]+) ([0-9a-f]+) ([A-Z])\d*\Z")
 
 
-def _changed(git: Git, base: str, head: str) -> tuple[Path_, ...]:
+def _changed(git: Git, base: str, head: str) -> tuple[Changed, ...]:
     """Every path that differs; plumbing, so that no setting or attribute changes the answer."""
     if base == head:
         return ()
@@ -216,5 +232,5 @@ def _changed(git: Git, base: str, head: str) -> tuple[Path_, ...]:
         if match is None:
             raise CouldNotTell("Git says what changed in a form that is not known here.")
         before, after, old, new, status = match.groups()
-        found.append(Path_(path, status, old, new, SUBMODULE in (before, after)))
+        found.append(Changed(path, status, old, new, SUBMODULE in (before, after)))
     return tuple(found)

@@ -24,7 +24,8 @@ _COMMANDS = re.compile(r"##(?=\[)|:(?=:)")
 _MARKDOWN = re.compile(r"[\\`\[\]()*_~!<>|&]")
 _AFTERWARDS = re.compile(r"[@#$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
 _MARKUP = re.compile(f"{_MARKDOWN.pattern}|{_AFTERWARDS.pattern}", re.IGNORECASE)
-_BLOCK = re.compile(r"\A(\d{0,9})([-+=.)])")
+_BLOCK = re.compile(r"\A(?:\d{1,9}(?=[.)])|(?=[-+=]))")
+_CODE = re.compile(r"\\`([A-Za-z0-9 .,/-]+)\\`")
 
 
 def visible(text: str, longest: int = LONGEST) -> str:
@@ -42,9 +43,12 @@ def plain(text: str) -> bool:
 
 
 def markdown(text: str, longest: int = LONGEST) -> str:
-    """Text as Markdown that reads as itself wherever it stands: no markup, link or mention."""
+    """Text as Markdown that reads as itself wherever it stands: no markup, link or mention.
+
+    Plain words between single backticks stay code, as rules write commands.
+    """
     shown = _MARKUP.sub(_dead, visible(text, longest).strip())
-    return _BLOCK.sub(r"\1\\\2", shown)
+    return _BLOCK.sub(r"\g<0>\\", _CODE.sub(r"`\1`", shown))
 
 
 def in_html(text: str, longest: int = LONGEST) -> str:

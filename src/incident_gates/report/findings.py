@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from incident_gates.model import LEVELS, Status, Verdict
+from incident_gates.model import LEVELS, WARNING, Assurance, IncidentReport, Status, Verdict
 from incident_gates.report.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from incident_gates.model import Finding, GateReport, IncidentReport, Metric, Report
+    from incident_gates.model import Finding, GateReport, Metric, Report
 
 MARKS = {
     Status.PASSED: "✓",
@@ -27,6 +27,10 @@ VERDICT_MARKS = {
     Verdict.NOT_APPLICABLE: "-",
     Verdict.ERROR: "?",
 }
+CHANGE = "This change"
+# Of two faults as grave, people want to hear first of the one nearer to the question that the
+# gates were made for: was it ready and approved before anyone ran it?
+NEAREST = ("mitigation", "severity", "recovery", "resolution", "prerequisites", "")
 SHOWN_ROWS = 10
 MESSAGE = 300
 DETAIL = 400
@@ -52,18 +56,45 @@ def entries(incident: IncidentReport) -> Iterator[Entry]:
 def worst_first(incident: IncidentReport) -> list[Entry]:
     """Open before excused, by level; within one, what breaks the causal line before the rest."""
     breaks = {link.location[:2] for link in incident.causal_line if link.order == "contradicted"}
-    return sorted(entries(incident), key=lambda e: _rank(e.finding, breaks))
+    return sorted(entries(incident), key=lambda e: _rank(e, breaks))
 
 
-def _rank(finding: Finding, breaks: set[tuple[object, ...]]) -> tuple[bool, int, bool]:
+def _rank(entry: Entry, breaks: set[tuple[str, int | None]]) -> tuple[bool, int, bool, int]:
+    finding = entry.finding
+    gate = entry.gate.id if entry.gate else ""
+    distance = NEAREST.index(gate) if gate in NEAREST else len(NEAREST)
     off_the_line = finding.location[:2] not in breaks
-    return finding.excuse is not None, LEVELS.index(finding.level), off_the_line
+    return finding.excuse is not None, LEVELS.index(finding.level), off_the_line, distance
+
+
+def subjects(report: Report) -> tuple[IncidentReport, ...]:
+    """What was judged: the change as a whole, in the form of a record, and the records."""
+    if not report.findings:
+        return report.incidents
+    verdict = Verdict.FAILED if any(f.fails for f in report.findings) else Verdict.PASSED
+    change = IncidentReport(
+        CHANGE, "", None, "", 0, report.as_of, verdict, (), (), report.findings, (), Assurance()
+    )
+    return (change, *report.incidents)
+
+
+def entry_name(entry: Entry) -> str:
+    """What a finding belongs to, as people call it."""
+    return CHANGE if entry.incident.incident_id == CHANGE else gate_name(entry.gate)
 
 
 def all_worst_first(report: Report) -> list[Entry]:
-    """The findings of every record, worst first; within a level, as the records come."""
-    found = [entry for incident in report.incidents for entry in worst_first(incident)]
+    """The findings of the change and of every record; within a level, as the records come."""
+    found = [entry for subject in subjects(report) for entry in worst_first(subject)]
     return sorted(found, key=lambda e: (bool(e.finding.excuse), LEVELS.index(e.finding.level)))
+
+
+def counts(incident: IncidentReport, finding: Finding) -> bool:
+    """Whether a finding made its record fail: where nothing critical did, a warning has."""
+    if finding.excuse or incident.verdict is not Verdict.FAILED:
+        return finding.fails
+    critical = any(other.fails for other in incident.all_findings)
+    return finding.fails if critical else finding.level == WARNING
 
 
 def gate_name(gate: GateReport | None) -> str:
@@ -96,24 +127,27 @@ def excused_by(finding: Finding) -> str:
     excuse = finding.excuse
     by = " and ".join(visible(name, 60) for name in excuse.by) or "nobody"
     until = f" until {visible(excuse.expires, 40)}" if excuse.expires else ""
-    return f"{excuse.kind.capitalize()} by {by}{until}: {sentence(visible(excuse.reason, DETAIL))}"
+    kind = f"{excuse.kind.capitalize()}{' (new in this change)' if excuse.new else ''}"
+    return f"{kind} by {by}{until}: {sentence(visible(excuse.reason, DETAIL))}"
 
 
-def message(finding: Finding) -> str:
+def message(incident: IncidentReport, finding: Finding) -> str:
     """A finding in sentences: what is wrong, what was expected, what is there, and the mend."""
     parts = [sentence(visible(finding.message, MESSAGE))]
     if finding.expected:
         parts.append(sentence(f"Expected: {visible(finding.expected, DETAIL)}"))
     if finding.actual:
-        parts.append(sentence(f"Actual: {'; '.join(rows(finding))}"))
+        parts.append(sentence(f"Actual: {'; '.join(rows(incident, finding))}"))
     parts.append(excused_by(finding) or sentence(visible(finding.fix, DETAIL)))
     return " ".join(part for part in parts if part)
 
 
-def rows(finding: Finding) -> list[str]:
-    """What is there instead, row by row, without the spaces that align rows in a terminal."""
-    shown = [" ".join(visible(row).split()) for row in finding.actual[:SHOWN_ROWS]]
+def rows(incident: IncidentReport, finding: Finding) -> list[str]:
+    """What is there instead, row by row: without the folder, and the spaces that align rows."""
+    folder = f"{incident.path}/" if incident.path else "\n"
+    near = [row.replace(folder, "") for row in finding.actual[:SHOWN_ROWS]]
     more = len(finding.actual) - SHOWN_ROWS
+    shown = [" ".join(visible(row).split()) for row in near]
     return [*shown, f"and {more} more"] if more > 0 else shown
 
 

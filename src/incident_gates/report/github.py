@@ -82,8 +82,8 @@ def _not_told(incident: IncidentReport, gate: GateReport) -> Annotation:
 
 
 def _notices(report: Report) -> Iterator[Annotation]:
-    """What was said about the run; a failed run without any finding is explained by it."""
-    unexplained = report.exit_code != 0 and not any(i.all_findings for i in report.incidents)
+    """What was said about the run; one that failed without any record is explained by it."""
+    unexplained = report.exit_code != 0 and not report.incidents
     for notice in report.notices:
         warned = WARNING if notice.startswith(WARNED) else INFO
         level = CRITICAL if unexplained else warned
@@ -97,12 +97,13 @@ def _placed(
     """A finding at its line; at the change that made it due; or, at no file, with its path."""
     finding, location = entry.finding, entry.finding.location
     level = INFO if finding.excuse else finding.level
-    title = f"{findings.gate_name(entry.gate)} · {finding.rule}"
-    said = findings.message(finding)
+    title = f"{findings.entry_name(entry)} · {finding.rule}"
+    said = findings.message(entry.incident, finding)
     absent = location.line is None and is_absent(location.file)
     if not absent and plain(location.file):
         return Annotation(level, title, said, *location[:4])
-    title = f"{visible(entry.incident.incident_id, 60)} · {title}"
+    if entry.incident.path:
+        title = f"{visible(entry.incident.incident_id, 60)} · {title}"
     said = f"{visible(location.file)}: {said}"
     file, line = anchors.get(entry.incident.path, ("", None))
     if plain(file):

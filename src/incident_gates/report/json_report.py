@@ -20,7 +20,12 @@ SCHEMA_VERSION = "1.0"
 
 def render(report: Report) -> str:
     """The report as JSON text."""
-    return json.dumps(as_data(report), indent=2, ensure_ascii=True) + "\n"
+    return written(as_data(report))
+
+
+def written(data: dict[str, Any]) -> str:
+    """Data as JSON that is safe in a workflow's log, where the runner obeys ``##[`` anywhere."""
+    return json.dumps(data, indent=2, ensure_ascii=True).replace("##[", "##\\u005b") + "\n"
 
 
 def as_data(report: Report) -> dict[str, Any]:

@@ -137,7 +137,8 @@ def _gate_line(gate: GateReport, paint: Callable[[str, str], str]) -> str:
         summary = f"{summary:<34} {note}" if summary and len(summary) < 34 else summary or note  # noqa: PLR2004
     if gate.status is Status.FAILED:
         failing = sum(finding.fails for finding in gate.findings)
-        summary = " · ".join(filter(None, (summary, f"{failing} critical" if failing else "")))
+        counted = " · ".join(filter(None, (summary, f"{failing} critical" if failing else "")))
+        summary = counted if len(counted) <= WIDTH - 21 else summary
     if gate.status is Status.NOT_APPLICABLE:
         summary = "not applicable"
     if gate.status is Status.ERROR:
@@ -148,9 +149,9 @@ def _gate_line(gate: GateReport, paint: Callable[[str, str], str]) -> str:
 def _causal_line(links: tuple[Link, ...], paint: Callable[[str, str], str]) -> Iterator[str]:
     parts = []
     for link in links:
-        text = f"{link.time} {visible(link.label, 20)}"
+        text = f"{link.time} {visible(link.label, 30)}"
         if link.order == "contradicted":
-            text = paint(f"✗ {link.time} {visible(link.label, 20).upper()}", COLOURS[CRITICAL])
+            text = paint(f"✗ {link.time} {visible(link.label, 30).upper()}", COLOURS[CRITICAL])
             text += f" ({visible(link.gap, 60)})"
         elif link.order == "not_provable":
             text = f"? {text}" + (f" ({visible(link.gap, 60)})" if link.gap else "")

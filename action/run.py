@@ -1,0 +1,123 @@
+"""Runs the gates for action.yml: installs what is locked into a folder of its own, then judges.
+
+Started as ``python -I -X utf8``: nothing of the repository that is judged can be imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCK = ROOT / "requirements" / "run.txt"
+PREFIX = "INCIDENT_GATES_"
+FLAGS = {
+    "root": "--root",
+    "incident": "--incident",
+    "require": "--require",
+    "policy": "--policy",
+    "scope": "--scope",
+    "reports": "--report",
+    "package": "--package",
+}
+SEVERAL = ("incident", "reports")
+SWITCHES = {"true": "--enforce", "false": "--advisory"}
+# Where packages come from is the caller's business; where they go is ours.
+KEPT = frozenset(
+    ("INDEX", "FIND_LINKS", "CERT", "CACHE_DIR", "TRUSTED_HOST", "INSECURE_HOST", "PROXY")
+    + ("TIMEOUT", "RETRIES", "TLS", "OFFLINE", "KEYRING", "NO_INDEX", "NO_CACHE")
+)
+
+
+class Unusable(Exception):
+    """The action cannot run; its text is the sentence that says why."""
+
+
+def main() -> None:
+    """Installs, then hands over to the command line."""
+    sys.path.insert(0, str(ROOT / "src"))
+    try:
+        arguments = arguments_from(os.environ)
+        sys.path.insert(1, str(installed()))
+    except Unusable as error:
+        from incident_gates.github import hand_over
+
+        print(hand_over.could_not_tell(str(error)), end="", flush=True)
+        sys.exit(2)
+    from incident_gates.cli import main as command
+
+    command(arguments, prog_name="incident-gates")
+
+
+def arguments_from(environment: os._Environ[str] | dict[str, str]) -> list[str]:
+    """The command line that the inputs stand for; an empty input is one that was not given."""
+    arguments = ["check"]
+    for name, flag in FLAGS.items():
+        given = environment.get(PREFIX + name.upper(), "").strip()
+        values = given.splitlines() if name in SEVERAL else [given]
+        arguments += [f"{flag}={value.strip()}" for value in values if value.strip()]
+    enforce = environment.get(f"{PREFIX}ENFORCE", "").strip().lower() or "true"
+    if enforce not in SWITCHES:
+        raise Unusable("The input enforce is true or false.")
+    return [*arguments, SWITCHES[enforce]]
+
+
+def installed() -> Path:
+    """The folder that holds the dependencies; made once a job, whole or not at all."""
+    about = f"{sys.version}\0{platform.machine()}\0".encode() + LOCK.read_bytes()
+    parent = Path(os.environ.get("RUNNER_TEMP") or tempfile.gettempdir())
+    target = parent / f"incident-gates-{hashlib.sha256(about).hexdigest()[:16]}"
+    if not target.is_dir():
+        made = Path(tempfile.mkdtemp(prefix="incident-gates-", dir=parent))
+        _install(made)
+        with contextlib.suppress(OSError):  # another step of the job was faster
+            made.rename(target)
+    return target
+
+
+def _install(target: Path) -> None:
+    run = subprocess.run(  # noqa: S603 - fixed words and paths of our own
+        [*_installer(), "--target", str(target), "-r", str(LOCK)],
+        cwd=target,
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    if run.returncode:
+        last = run.stderr.decode(errors="replace").strip().splitlines()[-3:]
+        raise Unusable(f"The dependencies cannot be installed: {' '.join(last)}")
+
+
+def _installer() -> list[str]:
+    """Uv where there is one, else pip; both take nothing that is not locked, and build nothing."""
+    os.environ["NODEFAULTCURRENTDIRECTORYINEXEPATH"] = "1"  # Windows looks there first
+    strict = ["--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:"]
+    uv = shutil.which("uv")
+    if uv:
+        return [uv, "pip", "install", "--no-config", "--python", sys.executable, *strict]
+    pip = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:  # noqa: S603
+        raise Unusable("There is neither uv nor pip. Let actions/setup-python run before this.")
+    return [*pip, "install", "--no-user", *strict]
+
+
+def _environment() -> dict[str, str]:
+    """The caller's environment without what would send packages elsewhere."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.upper().startswith(("PIP_", "UV_", "PYTHON", "VIRTUAL_ENV"))
+        or any(word in name.upper() for word in KEPT)
+    }
+
+
+if __name__ == "__main__":
+    main()
