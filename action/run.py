@@ -31,8 +31,22 @@ SEVERAL = ("incident", "reports")
 SWITCHES = {"true": "--enforce", "false": "--advisory"}
 # Where packages come from is the caller's business; where they go is ours.
 KEPT = frozenset(
-    ("INDEX", "FIND_LINKS", "CERT", "CACHE_DIR", "TRUSTED_HOST", "INSECURE_HOST", "PROXY")
-    + ("TIMEOUT", "RETRIES", "TLS", "OFFLINE", "KEYRING", "NO_INDEX", "NO_CACHE")
+    [
+        "INDEX",
+        "FIND_LINKS",
+        "CERT",
+        "CACHE_DIR",
+        "TRUSTED_HOST",
+        "INSECURE_HOST",
+        "PROXY",
+        "TIMEOUT",
+        "RETRIES",
+        "TLS",
+        "OFFLINE",
+        "KEYRING",
+        "NO_INDEX",
+        "NO_CACHE",
+    ]
 )
 
 

@@ -7,8 +7,17 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from incident_gates.github import change
+from incident_gates.run import Job
+
+if TYPE_CHECKING:
+    import pytest
+
+    from incident_gates.model import Report
+
+AS_OF = "2026-03-20T00:00:00Z"
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 INCIDENTS = ".artifacts/incidents"
 ZERO = "0" * 40
@@ -155,3 +164,20 @@ def environment(
         "GITHUB_STEP_SUMMARY": str(temporary / "summary.md"),
         "GITHUB_WORKFLOW_REF": "octo/service/.github/workflows/gates.yml@refs/pull/7/merge",
     }
+
+
+class Runner:
+    """Judges a checkout under an event."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, temporary: Path) -> None:
+        self.monkeypatch = monkeypatch
+        self.temporary = temporary
+
+    def __call__(
+        self, folder: Path, name: str, payload: Any, scope: str = "changed", **job: Any
+    ) -> Report:
+        sha = job.pop("sha", "")
+        given = environment(folder, self.temporary, name, payload, sha)
+        for variable, value in given.items():
+            self.monkeypatch.setenv(variable, value)
+        return change.judge(Job(**{"cwd": folder, "as_of": AS_OF, **job}), scope).report

@@ -1,4 +1,4 @@
-"""Properties of the causal order: a clock's zero and zone mean nothing, and vagueness proves nothing."""
+"""Properties of the causal order: a clock's zero means nothing, and vagueness proves nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import casework
 from hypothesis import HealthCheck, example, given, settings
@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from incident_gates import engine, policy, protocol
 from incident_gates.evidence import times
 from incident_gates.incident import Record
-from incident_gates.model import IncidentReport
 from incident_gates.rules import RULES
+
+if TYPE_CHECKING:
+    from incident_gates.model import IncidentReport
 
 Key = tuple[str, str]
 Stated = tuple[int, str | None]  # seconds away from the time of the example, and a precision
@@ -57,7 +59,7 @@ FINE = st.sampled_from([None, "second", "minute", "PT10M"])
 SOMEWHERE = st.integers(-1500, 1500)
 RECORDS = st.dictionaries(st.sampled_from(KEYS), st.tuples(SOMEWHERE, FINE), max_size=4)
 THOROUGH = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 
 
@@ -210,8 +212,8 @@ def test_a_record_without_any_time_fails_and_invents_nothing() -> None:
         return BARE.sub("N/A: not published", objects) if suffix == ".md" else objects
 
     report = _judged({}, nothing)
-    found = {f.rule for f in report.all_findings}
+    said = [f.message for f in report.all_findings]
     assert report.verdict.value == "failed"
+    assert [gate.status.value for gate in report.gates] == ["failed"] * 5
     assert not _order_findings(report)
-    assert not found & {"SEV009", "SEV011", "SEV012", "SEV014"}
-    print(casework.said(report))
+    assert [text for text in said if not re.search(r"not available|lacks", text)] == []

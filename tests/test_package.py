@@ -291,9 +291,9 @@ def test_an_output_that_cannot_be_written_is_said(site: Site) -> None:
 
 
 def test_the_protocols_script_does_the_same(site: Site) -> None:
+    script = str(ROOT / "scripts/aggregate_evidence_13.py")
     done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts/aggregate_evidence_13.py")]
-        + ["--output", ".artifacts/incidents/"],
+        [sys.executable, script, "--output", ".artifacts/incidents/"],
         check=False,
         capture_output=True,
         text=True,

@@ -14,7 +14,7 @@ import runner_oracle as runner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from junitparser import JUnitXml, TestSuite
+from junitparser import JUnitXml
 from markdown_it import MarkdownIt
 
 from incident_gates.model import CRITICAL, INFO, WARNING, Location, Report, Verdict
@@ -86,7 +86,7 @@ def test_annotations_are_the_only_commands(said: str) -> None:
 
 
 @given(TEXTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_any_text_in_every_log(said: str) -> None:
     """What the table of hostile texts does not think of."""
     report = work.hostile(said)
@@ -194,7 +194,7 @@ def _shape(said: str) -> list[str]:
 PLAIN_SHAPE = _shape("x")
 
 
-@pytest.mark.parametrize("said", [p for p in HOSTILE if p.id not in ("empty",)])
+@pytest.mark.parametrize("said", [p for p in HOSTILE if p.id != "empty"])
 def test_a_page_keeps_its_shape(said: str) -> None:
     """The same blocks, and no other tag or link, whatever the evidence says."""
     check_page(work.hostile(said))
@@ -204,7 +204,7 @@ def test_a_page_keeps_its_shape(said: str) -> None:
 @settings(max_examples=300, deadline=None)
 def test_escaped_markdown_reads_as_the_text(said: str) -> None:
     """Rendered, a text is itself: no markup, no link, in a line, an item or a cell."""
-    wanted = re.sub(r"`([A-Za-z0-9 .,/-]+)`", r"\1", visible(said).strip())
+    wanted = visible(said).strip().replace("`", "")
     for frame in ("{}", "- {}", "**{}** x", "| a |\n|---|\n| {} |"):
         inline = [t for t in gfm().parse(frame.format(escaped(said))) if t.type == "inline"]
         parts = [child for token in inline for child in token.children or ()]
@@ -212,18 +212,19 @@ def test_escaped_markdown_reads_as_the_text(said: str) -> None:
         assert kinds <= {"strong_open", "strong_close"}
         assert {t.content for t in parts if t.type == "html_inline"} <= ALLOWED_TAGS
         shown = "".join(t.content for t in parts if t.type != "html_inline")
-        assert wanted.replace("`", "") in shown.replace("`", "")
+        assert wanted in shown.replace("`", "")
 
 
 def test_a_page_never_grows_beyond_its_limit_and_says_what_it_left_out() -> None:
     """Two thousand records of wide text: cut, closed, and said."""
     report = work.hostile("\U0001f525" * 5000)
-    many_records = report._replace(incidents=report.incidents * 2000)
+    notices = ("$" * 5000,) * 100
+    many_records = report._replace(incidents=report.incidents * 2000, notices=notices)
     page = markdown.render(many_records, work.GATES, work.link)
     assert len(page.encode()) <= markdown.LIMIT
     assert page.count("<details>") == page.count("</details>")
     last = page.splitlines()
-    assert any(line.startswith("**Cut to fit: ") and " findings" in line for line in last)
+    assert any(line.startswith("**Cut to fit: ") and " sections" in line for line in last)
     assert last[-1].startswith("<sub>incident-gates ")
 
 
@@ -301,7 +302,7 @@ def test_junit_is_xml_that_a_common_parser_reads(said: str) -> None:
     text = work.RENDERERS["junit"](work.hostile(said))
     assert ET.fromstring(text).tag == "testsuites"  # noqa: S314 - our own output
     parsed = JUnitXml.fromstring(text.encode())
-    suites = [suite for suite in parsed if isinstance(suite, TestSuite)]
+    suites = list(parsed)
     assert (parsed.tests, parsed.errors, parsed.failures, parsed.skipped) == (6, 1, 2, 3)
     assert [len(list(suite)) for suite in suites] == [6]
 

@@ -75,7 +75,13 @@ def file_can_be_read(chain: Chain, limits: Limits) -> Iterator[Breach]:
         refusal = document.refusal
         if refusal and document.name != MANUAL_LOG:  # which no gate reads; FIL015 says so
             place = Place(document.name, line=refusal.line, column=refusal.column)
-            yield Breach(place, refusal.what, subject=document.name, fix=refusal.fix)
+            yield Breach(
+                place,
+                refusal.what,
+                subject=document.name,
+                fix=refusal.fix,
+                level=_weight(document),
+            )
     folder = chain.record.refusal
     if folder:
         yield Breach(Place("."), folder.what, subject=chain.record.incident_id, fix=folder.fix)
@@ -96,7 +102,18 @@ def file_fits_its_schema(chain: Chain, limits: Limits) -> Iterator[Breach]:
     for document in _with_schema(chain):
         for problem in document.problems:
             place = Place(document.name, problem.pointer)
-            yield Breach(place, problem.message, subject=_path(problem.pointer))
+            yield Breach(
+                place,
+                problem.message,
+                subject=_path(problem.pointer),
+                level=_weight(document),
+            )
+
+
+def _weight(document: Document) -> str:
+    """A file that no gate reads, such as the retrospective, must not fail a closed record."""
+    read = document.artifact.gate or document.name == "waivers.yaml"
+    return CRITICAL if read else WARNING
 
 
 @rule(
@@ -385,11 +402,16 @@ def _dangling(node: Node, known: set[str], kind: str) -> Iterator[Breach]:
 def nothing_lies_ahead(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """No event is later than now."""
     limit = chain.now + CLOCK_SKEW
-    for subject, time, place in _events(chain, since=f"{chain.now - A_DAY:%Y-%m-%d}"):
-        if time.earliest > limit:
-            said = f"{time.shown} is later than now"
-            expected = f"at most {chain.now:%Y-%m-%d %H:%M} UTC"
-            yield Breach(place, said, expected, subject=subject)
+    ahead: dict[str, list[tuple[str, Time, Place]]] = {}
+    for event in _events(chain, since=f"{chain.now - A_DAY:%Y-%m-%d}"):
+        if event[1].earliest > limit:
+            ahead.setdefault(event[2].file, []).append(event)
+    # A wrong clock or zone moves every time of a file: it is said once for each.
+    for events in ahead.values():
+        subject, time, place = events[0]
+        more = f", and so are {len(events) - 1} more times here" if len(events) > 1 else ""
+        expected = f"at most {chain.now:%Y-%m-%d %H:%M} UTC"
+        yield Breach(place, f"{time.shown} is later than now{more}", expected, subject=subject)
 
 
 # An offset moves a time by less than a day.

@@ -172,9 +172,9 @@ def _together(chain: Chain, execution: Execution, late: list[tuple[Approval, Bre
     actual = []
     for approval, _ in late:
         at, given = approval.node["approved_at"].place, times[id(approval)]
-        where = chain.record.locate(at)
+        where = f"{approval.node.document.name}:{chain.record.locate(at).line}"
         clock = given.clock if given else "?"
-        actual.append(f"{approval.name:<6} {approval.role:<18} {clock}  {where.file}:{where.line}")
+        actual.append(f"{approval.name:<6} {approval.role:<18} {clock}  {where}")
     people = (execution.operator, *(a.name for a, _ in late))
     return replace(worst, actual=tuple(actual), concerned=people)
 
@@ -739,7 +739,7 @@ def _other_text(decision: Decision, option: Option, given: list[Approval]) -> Br
         given[0].node["option_sha256"].place,
         f"{decision.option} is not written as {' and '.join(names)} approved it",
         f"sha256 {option.sha256}  {PLAN}:{option.place.line}",
-        tuple(f"sha256 {w.sha256}  {w.name} {w.role}" for w in given),
+        tuple(f"{w.name:<6} {w.role:<18} sha256 {w.sha256[:12]}…" for w in given),
         decision.id,
         names,
     )

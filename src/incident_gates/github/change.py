@@ -229,8 +229,9 @@ def _evidence(setting: _Setting, here: Touched, happened: Event) -> tuple[list[F
 
 
 def _named(name: str, roots: Iterable[Root], limits: Limits) -> Record | None:
-    for root in roots:
-        for folder in (root.folder / name, root.folder):
+    for root in (root for root in roots if root.folder.is_dir()):
+        alike = (f for f in root.folder.iterdir() if f.name.casefold() == name.casefold())
+        for folder in (*alike, root.folder):
             if is_incident(folder, limits.protocol):
                 record = _record(folder, root, limits)
                 if record.incident_id.casefold() == name.casefold():

@@ -22,10 +22,10 @@ _COMMANDS = re.compile(r"##(?=\[)|:(?=:)")
 # What Markdown gives a meaning. A backslash does not stop what GitHub looks for after Markdown is
 # done – mentions, issue numbers, bare addresses, formulas – so an element splits those in two.
 _MARKDOWN = re.compile(r"[\\`\[\]()*_~!<>|&]")
-_AFTERWARDS = re.compile(r"[@#$]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+_AFTERWARDS = re.compile(r"[@#$]|://|(?<=www)\.", re.IGNORECASE)
 _MARKUP = re.compile(f"{_MARKDOWN.pattern}|{_AFTERWARDS.pattern}", re.IGNORECASE)
 _BLOCK = re.compile(r"\A(?:\d{1,9}(?=[.)])|(?=[-+=]))")
-_CODE = re.compile(r"\\`([A-Za-z0-9 .,/-]+)\\`")
+_CODE = re.compile(r"\\`([A-Za-z0-9./-]+(?: [A-Za-z0-9./-]+)*)\\`")
 
 
 def visible(text: str, longest: int = LONGEST) -> str:

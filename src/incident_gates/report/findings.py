@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates.model import LEVELS, WARNING, Assurance, IncidentReport, Status, Verdict
 from incident_gates.report.escape import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from incident_gates.model import Finding, GateReport, Metric, Report
 
@@ -164,3 +165,12 @@ def required(metric: Metric) -> str:
 def counted(number: int, noun: str) -> str:
     """A number with its noun: ``1 warning``, ``1,234 warnings``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def tally(found: Iterable[Finding]) -> str:
+    """How many of each level: ``2 critical, 1 warning``."""
+    levels = Counter(finding.level for finding in found)
+    names = {WARNING: "warning" if levels[WARNING] == 1 else "warnings"}
+    return ", ".join(
+        f"{levels[level]:,} {names.get(level, level.lower())}" for level in LEVELS if levels[level]
+    )

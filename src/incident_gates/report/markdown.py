@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from incident_gates.model import CRITICAL, LEVELS, Status, Verdict
+from incident_gates.model import CRITICAL, Status, Verdict
 from incident_gates.report import findings
 from incident_gates.report.escape import in_html, markdown, target
 from incident_gates.report.findings import (
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     Linker = Callable[[str, int | None], str]
 
 LIMIT = 900 * 1024
-RESERVE = 16 * 1024  # for the last lines, which are never cut
+RESERVE = 16 * 1024  # twice: for notices, and for the last lines, which are never cut
+NO_BREAK = "\u00a0"
 NEXT_STEPS = 5
 NEEDS = 10
 READY = ("prerequisites", "severity", "mitigation")  # asked before anything is executed
@@ -89,18 +90,17 @@ def render(
     line at the commit that was judged, or "" for a file that is not there; ``base`` is the commit
     that it was compared with.
     """
-    page = Page(limit - RESERVE)
+    page = Page(limit - 2 * RESERVE)
     _change(page, report, link)
     if len(report.incidents) == 1:
         _incident(page, report.incidents[0], texts, link, "##")
     else:
         _several(page, report, texts, link)
-    last = Page(RESERVE)
+    notices = Page(RESERVE)
     for notice in report.notices:
-        last.add(f"> {markdown(notice, findings.DETAIL)}\n\n", "notice")
-    last.add(_cut(page.cut + last.cut))
-    last.add(_small_print(report, base or report.base))
-    return page.text() + last.text()
+        notices.add(f"> {markdown(notice, findings.DETAIL)}\n\n", "notice")
+    last = [_cut(page.cut + notices.cut), _small_print(report, base or report.base)]
+    return "".join([page.text(), notices.text(), *last])
 
 
 def _change(page: Page, report: Report, link: Linker | None) -> None:
@@ -176,9 +176,11 @@ def _causal_line(links: tuple[Link, ...]) -> str:
 
 
 def _link(link: Link) -> str:
-    time, label = markdown(link.time, 40), markdown(link.label, 40)
-    if link.order == "contradicted":
-        return f"**✗ {time} {label.upper()}** ({markdown(link.gap, 80)})"
+    broken = link.order == "contradicted"
+    label = markdown(link.label.upper() if broken else link.label, 40)
+    time = markdown(link.time, 40)
+    if broken:
+        return f"**✗ {time} {label}** ({markdown(link.gap, 80)})"
     return f"? {time} {label}" if link.order == "not_provable" else f"{time} {label}"
 
 
@@ -188,7 +190,7 @@ def _link(link: Link) -> str:
 def _gate_table(incident: IncidentReport, texts: Mapping[str, Mapping[str, str]]) -> str:
     rows = ["| Gate | Measured | Required |", "|---|---|---|"]
     for gate in incident.gates:
-        name = f"{MARKS[gate.status]} {markdown(gate_name(gate).removeprefix('Gate '))}"
+        name = f"{MARKS[gate.status]}{NO_BREAK}{markdown(gate_name(gate).removeprefix('Gate '))}"
         wanted = markdown(_required(gate, texts.get(gate.id, {})), findings.DETAIL)
         rows.append(f"| {name} | {markdown(_measured(gate))} | {wanted} |")
     return "\n".join(rows) + "\n\n"
@@ -271,10 +273,8 @@ def _folded(
     found = [e.finding for e in worst_first(incident) if e.gate is gate and not e.finding.excuse]
     if not found:
         return
-    levels = Counter(finding.level for finding in found)
-    tally = ", ".join(f"{levels[level]:,} {level.lower()}" for level in LEVELS if levels[level])
     page.fold(
-        f"{in_html(gate_name(gate))} – {tally}",
+        f"{in_html(gate_name(gate))} – {findings.tally(found)}",
         (_finding(incident, finding, link) for finding in found),
     )
 
@@ -319,7 +319,11 @@ def _several(
         page.add(_row(incident), "incident")
     page.add("\n")
     for incident in ordered:
-        if _needs_a_section(incident):
+        if not _needs_a_section(incident):
+            continue
+        if page.cut:
+            page.cut["section"] += 1
+        else:
             _incident(page, incident, texts, link, "###")
 
 
@@ -336,14 +340,12 @@ def _needs_a_section(incident: IncidentReport) -> bool:
 
 def _row(incident: IncidentReport) -> str:
     gates = " ".join(f"{gate.number or 'P'}{MARKS[gate.status]}" for gate in incident.gates)
-    open_ = Counter(f.level for f in incident.all_findings if not f.excuse)
-    tally = ", ".join(f"{open_[level]:,} {level.lower()}" for level in LEVELS if open_[level])
     cells = (
         f"{VERDICT_MARKS[incident.verdict]} {markdown(incident.incident_id, 80)}",
         markdown(incident.severity or "not recorded", 40),
         markdown(incident.state, 80),
         markdown(gates),
-        tally or "none",
+        findings.tally(f for f in incident.all_findings if not f.excuse) or "none",
     )
     return f"| {' | '.join(cells)} |\n"
 

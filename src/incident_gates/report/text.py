@@ -120,8 +120,8 @@ def _incident(
 
 def _headline(incident: IncidentReport, paint: Callable[[str, str], str]) -> str:
     name = visible(incident.incident_id, 40)
-    head = f"{paint(name, '1')}  {incident.severity or 'severity not recorded'}  {incident.state}"
-    bare = f"{name}  {incident.severity or 'severity not recorded'}  {incident.state}"
+    standing = visible(f"{incident.severity or 'severity not recorded'}  {incident.state}")
+    head, bare = f"{paint(name, '1')}  {standing}", f"{name}  {standing}"
     path = visible(incident.path)
     room = WIDTH - len(bare) - 2
     return f"{head}  {path:>{room}}" if len(path) <= room else f"{head}\n{path:>{WIDTH}}"
@@ -149,9 +149,10 @@ def _gate_line(gate: GateReport, paint: Callable[[str, str], str]) -> str:
 def _causal_line(links: tuple[Link, ...], paint: Callable[[str, str], str]) -> Iterator[str]:
     parts = []
     for link in links:
-        text = f"{link.time} {visible(link.label, 30)}"
+        time = visible(link.time, 40)
+        text = f"{time} {visible(link.label, 30)}"
         if link.order == "contradicted":
-            text = paint(f"✗ {link.time} {visible(link.label, 30).upper()}", COLOURS[CRITICAL])
+            text = paint(f"✗ {time} {visible(link.label, 30).upper()}", COLOURS[CRITICAL])
             text += f" ({visible(link.gap, 60)})"
         elif link.order == "not_provable":
             text = f"? {text}" + (f" ({visible(link.gap, 60)})" if link.gap else "")
@@ -338,7 +339,7 @@ def _excused(incident: IncidentReport) -> Iterator[str]:
     for finding in incident.all_findings:
         if finding.excuse:
             excuse = finding.excuse
-            until = f" until {excuse.expires}" if excuse.expires else ""
+            until = f" until {visible(excuse.expires, 40)}" if excuse.expires else ""
             by = " and ".join(visible(name, 40) for name in excuse.by)
             kind = f"{excuse.kind.capitalize()}{', new in this change,' if excuse.new else ''}"
             about = f"{kind} of {finding.rule} ({visible(finding.message, 80)})"
@@ -352,7 +353,7 @@ def _assurance(incident: IncidentReport) -> Iterator[str]:
     if lacking:
         said.append(f"{' and '.join(lacking)} not corroborated")
     if said:
-        yield from textwrap.wrap(f"Assurance: {'; '.join(said)}.", WIDTH)
+        yield from textwrap.wrap(f"Assurance: {visible('; '.join(said), 1000)}.", WIDTH)
 
 
 def metric(value: Metric) -> str:
