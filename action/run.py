@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -30,24 +31,7 @@ FLAGS = {
 SEVERAL = ("incident", "reports")
 SWITCHES = {"true": "--enforce", "false": "--advisory"}
 # Where packages come from is the caller's business; where they go is ours.
-KEPT = frozenset(
-    [
-        "INDEX",
-        "FIND_LINKS",
-        "CERT",
-        "CACHE_DIR",
-        "TRUSTED_HOST",
-        "INSECURE_HOST",
-        "PROXY",
-        "TIMEOUT",
-        "RETRIES",
-        "TLS",
-        "OFFLINE",
-        "KEYRING",
-        "NO_INDEX",
-        "NO_CACHE",
-    ]
-)
+KEPT = re.compile("INDEX|FIND_LINKS|CERT|CACHE|HOST|PROXY|TIMEOUT|RETRIES|TLS|OFFLINE|KEYRING")
 
 
 class Unusable(Exception):
@@ -129,7 +113,7 @@ def _environment() -> dict[str, str]:
         name: value
         for name, value in os.environ.items()
         if not name.upper().startswith(("PIP_", "UV_", "PYTHON", "VIRTUAL_ENV"))
-        or any(word in name.upper() for word in KEPT)
+        or KEPT.search(name.upper())
     }
 
 

@@ -332,21 +332,22 @@ def _says_nothing(line: Line, source: list[str]) -> bool:
 )
 def ids_are_unique(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Ids are unique in each list."""
+    node = chain.record.node
     lists = {
-        "decision": [d.node for d in chain.decisions],
-        "execution": [e.node for e in chain.executions],
-        "check": [c.node for c in chain.checks],
-        "readiness item": list(chain.checklist["items"]),
-        "planned check": list(chain.checklist["recovery_checks"]),
-        "archived item": list(chain.record.node("rca-manifest.json")["items"]),
-        "action item": list(chain.resolution["action_items"]),
+        "decision": node("decision-log.json")["decisions"],
+        "execution": node("mitigation-execution-report.json")["executions"],
+        "check": node("recovery-validation.json")["checks"],
+        "readiness item": chain.checklist["items"],
+        "planned check": chain.checklist["recovery_checks"],
+        "archived item": node("rca-manifest.json")["items"],
+        "action item": chain.resolution["action_items"],
     }
-    for kind, nodes in lists.items():
+    for kind, entries in lists.items():
         seen: set[str] = set()
-        for node in sorted(nodes, key=lambda n: n.pointer):
-            ident = node["id"].text
+        for entry in entries:
+            ident = entry["id"].text
             if ident and ident in seen:
-                yield Breach(node["id"].place, f"{kind} {ident} stands twice", subject=ident)
+                yield Breach(entry["id"].place, f"{kind} {ident} stands twice", subject=ident)
             seen.add(ident)
     titles = [option.id for option in chain.options]
     for index, option in enumerate(chain.options):

@@ -1,0 +1,50 @@
+"""Every format through the command, to standard output and to a file."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+import reportwork as work
+from click.testing import CliRunner
+
+from incident_gates import cli
+from incident_gates.report import sarif
+
+COMPLETE = Path(__file__).parents[1] / "examples" / "complete"
+CHECK = ["check", str(COMPLETE), "--as-of", "2026-03-20"]
+MULTITOOL = os.environ.get("SARIF_MULTITOOL", "")
+
+
+def test_every_format_has_a_reporter() -> None:
+    """The tests of reporters know all of them."""
+    assert set(cli.FORMATS) == set(work.RENDERERS)
+
+
+@pytest.mark.parametrize("kind", cli.FORMATS)
+def test_a_file_holds_what_standard_output_would(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--format`` and ``--report`` are one reporter."""
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    target = tmp_path / "report"
+    done = CliRunner().invoke(cli.main, [*CHECK, "--format", kind, "--report", f"{kind}={target}"])
+    assert done.exit_code == 0, done.output
+    assert target.read_bytes().decode() == done.stdout
+    assert bool(done.stdout) is (kind != "github")
+
+
+@pytest.mark.skipif(not MULTITOOL, reason="SARIF_MULTITOOL names no Sarif.Multitool to ask")
+def test_the_multitool_finds_no_error(tmp_path: Path) -> None:
+    """The npm package @microsoft/sarif-multitool-linux; its exit code says nothing."""
+    log, found = tmp_path / "log.sarif", tmp_path / "found.sarif"
+    for report in (work.hostile("[a](https://evil.example) {0} \ud800 %20"), work.wrap()):
+        log.write_text(sarif.render(report, work.RULES), encoding="utf-8")
+        command = [MULTITOOL, "validate", str(log), "--rule-kind", "Sarif;Ghas"]
+        overwrite = ["--output", str(found), "--log", "ForceOverwrite"]
+        subprocess.run([*command, *overwrite], check=True, capture_output=True)
+        results = json.loads(found.read_text("utf-8"))["runs"][0]["results"]
+        assert [result for result in results if result.get("level") == "error"] == []
