@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 import reportwork as work
 import runner_oracle as runner
+import sarif_schema
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -22,7 +22,6 @@ from incident_gates.report import github, json_report, junit, markdown, sarif
 from incident_gates.report.escape import markdown as escaped
 from incident_gates.report.escape import plain, uri, visible
 
-SCHEMA = json.loads((Path(__file__).parent / "data/sarif/sarif-2.1.0.json").read_text("utf-8"))
 ON_STDOUT = sorted(set(work.RENDERERS) - {"github"})
 HOSTILE = [pytest.param(text, id=name) for name, text in work.HOSTILE.items()]
 PIECES = [*work.HOSTILE.values(), "::", "##[", "%0A", "\r", "`", "\\", "|", "](", "<", "@", "&"]
@@ -235,7 +234,7 @@ def test_a_page_never_grows_beyond_its_limit_and_says_what_it_left_out() -> None
 def test_sarif_fits_its_schema(said: str) -> None:
     """The official schema; one stable, unique fingerprint a result; addresses that are relative."""
     log = json.loads(work.RENDERERS["sarif"](work.hostile(said)))
-    Draft202012Validator(SCHEMA).validate(log)
+    Draft202012Validator(sarif_schema.official()).validate(log)
     results = log["runs"][0]["results"]
     prints = [result["partialFingerprints"]["primaryLocationLineHash"] for result in results]
     assert len(set(prints)) == len(prints) == 8
@@ -269,7 +268,7 @@ def test_sarif_keeps_the_worst_and_says_what_it_cut(monkeypatch: pytest.MonkeyPa
     """As many results as GitHub takes."""
     monkeypatch.setattr(sarif, "MOST_RESULTS", 7)
     log = sarif.as_data(many({INFO: 5, CRITICAL: 5}, 3), work.RULES)
-    Draft202012Validator(SCHEMA).validate(log)
+    Draft202012Validator(sarif_schema.official()).validate(log)
     run = log["runs"][0]
     assert [result["level"] for result in run["results"]] == ["error"] * 5 + ["note"] * 2
     said = run["invocations"][0]["toolExecutionNotifications"][-1]["message"]["text"]
@@ -279,7 +278,7 @@ def test_sarif_keeps_the_worst_and_says_what_it_cut(monkeypatch: pytest.MonkeyPa
 def test_every_rule_has_what_code_scanning_shows() -> None:
     """Short and full description, help in both forms, a level."""
     log = sarif.as_data(work.wrap(), work.RULES, "https://example.org/docs/rules.md")
-    Draft202012Validator(SCHEMA).validate(log)
+    Draft202012Validator(sarif_schema.official()).validate(log)
     rules = log["runs"][0]["tool"]["driver"]["rules"]
     assert [rule["id"] for rule in rules] == sorted(work.RULES)
     for rule in rules:
