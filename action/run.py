@@ -15,6 +15,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements" / "run.txt"
@@ -29,6 +33,7 @@ FLAGS = {
     "package": "--package",
 }
 SEVERAL = ("incident", "reports")
+SAID = 600
 SWITCHES = {"true": "--enforce", "false": "--advisory"}
 # Where packages come from is the caller's business; where they go is ours.
 KEPT = re.compile("INDEX|FIND_LINKS|CERT|CACHE|HOST|PROXY|TIMEOUT|RETRIES|TLS|OFFLINE|KEYRING")
@@ -54,7 +59,7 @@ def main() -> None:
     command(arguments, prog_name="incident-gates")
 
 
-def arguments_from(environment: os._Environ[str] | dict[str, str]) -> list[str]:
+def arguments_from(environment: Mapping[str, str]) -> list[str]:
     """The command line that the inputs stand for; an empty input is one that was not given."""
     arguments = ["check"]
     for name, flag in FLAGS.items():
@@ -73,38 +78,42 @@ def installed() -> Path:
     parent = Path(os.environ.get("RUNNER_TEMP") or tempfile.gettempdir())
     target = parent / f"incident-gates-{hashlib.sha256(about).hexdigest()[:16]}"
     if not target.is_dir():
-        made = Path(tempfile.mkdtemp(prefix="incident-gates-", dir=parent))
-        _install(made)
+        made = _made(parent)
         with contextlib.suppress(OSError):  # another step of the job was faster
             made.rename(target)
     return target
 
 
-def _install(target: Path) -> None:
-    run = subprocess.run(  # noqa: S603 - fixed words and paths of our own
-        [*_installer(), "--target", str(target), "-r", str(LOCK)],
-        cwd=target,
-        env=_environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-    )
-    if run.returncode:
-        last = run.stderr.decode(errors="replace").strip().splitlines()[-3:]
-        raise Unusable(f"The dependencies cannot be installed: {' '.join(last)}")
+def _made(parent: Path) -> Path:
+    """A new folder with the dependencies, by the first installer that can."""
+    why = "There is neither uv nor pip. Let actions/setup-python run before this."
+    for installer in _installers():
+        target = Path(tempfile.mkdtemp(prefix="incident-gates-", dir=parent))
+        run = subprocess.run(
+            [*installer, "--target", str(target), "-r", str(LOCK)],
+            cwd=target,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        if run.returncode == 0:
+            return target
+        said = " ".join(run.stderr.decode(errors="replace").split())
+        if "No module named pip" not in said:
+            why = f"The dependencies cannot be installed: {said[-SAID:]}"
+    raise Unusable(why)
 
 
-def _installer() -> list[str]:
-    """Uv where there is one, else pip; both take nothing that is not locked, and build nothing."""
+def _installers() -> Iterator[list[str]]:
+    """Uv where there is one, then pip; both take nothing that is not locked, and build nothing."""
     os.environ["NODEFAULTCURRENTDIRECTORYINEXEPATH"] = "1"  # Windows looks there first
     strict = ["--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:"]
     uv = shutil.which("uv")
     if uv:
-        return [uv, "pip", "install", "--no-config", "--python", sys.executable, *strict]
+        yield [uv, "pip", "install", "--no-config", "--python", sys.executable, *strict]
     pip = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:  # noqa: S603
-        raise Unusable("There is neither uv nor pip. Let actions/setup-python run before this.")
-    return [*pip, "install", "--no-user", *strict]
+    yield [*pip, "install", "--no-user", *strict]
 
 
 def _environment() -> dict[str, str]:

@@ -58,9 +58,12 @@ def once(commands: list[list[str]]) -> Run:
     return Run(time.perf_counter() - begin, peak / 1024)
 
 
-def interleaved(ours: list[list[str]], peer: list[list[str]], rounds: int) -> tuple[Run, Run, float]:
+def interleaved(
+    ours: list[list[str]], peer: list[list[str]], rounds: int
+) -> tuple[Run, Run, float]:
     """Medians of both, measured in turns after one warm-up, and the median of their ratios."""
-    once(ours), once(peer)
+    once(ours)
+    once(peer)
     pairs = [(once(ours), once(peer)) for _ in range(rounds)]
     ratio = statistics.median(a.seconds / b.seconds for a, b in pairs)
     return _median([a for a, _ in pairs]), _median([b for _, b in pairs]), ratio
@@ -125,7 +128,9 @@ def measure(count: int, rounds: int) -> list[Row]:
         one, some, many = corpus(folder, 1), corpus(folder, 100), corpus(folder, count)
         ours, peer, ratio = interleaved([[*GATES, str(one)]], FLOOR, 2 * rounds)
         rows.append(Row("one incident / importing what it needs", ours, peer, ratio, "≤ 2"))
-        ours, peer, ratio = interleaved([[*GATES, str(one)]], check_jsonschema(one, schemas), rounds)
+        ours, peer, ratio = interleaved(
+            [[*GATES, str(one)]], check_jsonschema(one, schemas), rounds
+        )
         rows.append(Row("one incident / check-jsonschema", ours, peer, ratio, "≤ 0.1"))
         ours, peer, ratio = interleaved([[*GATES, str(many)]], check_jsonschema(many, schemas), 1)
         rows.append(Row(f"{count:,} incidents / check-jsonschema", ours, peer, ratio, "≤ 0.1"))

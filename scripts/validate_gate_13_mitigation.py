@@ -1,4 +1,4 @@
-"""Gate 2: was the plan ready and approved before anyone ran it?"""
+"""Gate 2: the plan ready and approved before anyone ran it."""
 
 from _checkout import command
 

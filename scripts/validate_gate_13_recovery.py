@@ -1,4 +1,4 @@
-"""Gate 3: did the mitigation arrive, and does the service work again?"""
+"""Gate 3: the mitigation arrived, and the service works again."""
 
 from _checkout import command
 

@@ -1,4 +1,4 @@
-"""Gate 4: is the incident resolved, documented, and its evidence archived?"""
+"""Gate 4: resolved, documented, and the evidence archived."""
 
 from _checkout import command
 

@@ -1,4 +1,4 @@
-"""Gate 1: was severity agreed, and was everyone told in time?"""
+"""Gate 1: severity agreed, and everyone told in time."""
 
 from _checkout import command
 

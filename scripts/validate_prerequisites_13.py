@@ -1,4 +1,4 @@
-"""Gate P: are the artifacts, approvals and system states there that must come first?"""
+"""Gate P: the artifacts, approvals and system states that come first."""
 
 from _checkout import command
 

@@ -12,7 +12,7 @@ for name in [name for name in os.environ if name.startswith(("GITHUB_", "INCIDEN
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--accept`` writes what the tool says now into expected.txt, to be read before committing."""
+    """``--accept`` writes what the tool says now into expected.txt; read it before committing."""
     parser.addoption("--accept", action="store_true", help="write expected.txt of each case")
 
 

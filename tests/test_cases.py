@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import casework
 import pytest
 
 from incident_gates import protocol
 from incident_gates.rules import RULES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CASES = casework.discovered()
 BY_RULE: dict[str, list[casework.Case]] = defaultdict(list)
@@ -41,7 +44,7 @@ def test_deleting_a_rule_breaks_its_case(
 ) -> None:
     """Without its body, a rule's failing case no longer says what it must."""
     failing = [case for case in BY_RULE[rule_id] if f" {rule_id} " in case.expected]
-    emptied = replace(RULES[rule_id], check=lambda chain, limits: iter(()))
+    emptied = replace(RULES[rule_id], check=lambda *_: iter(()))
     monkeypatch.setitem(RULES, rule_id, emptied)
     assert casework.said(casework.judge(failing[0], tmp_path)) != failing[0].expected
 

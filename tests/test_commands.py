@@ -173,7 +173,10 @@ def test_a_planted_module_is_not_imported(site: Path) -> None:
 
 def test_completion_knows_incident_ids(site: Path) -> None:
     """Typing ``--incident INC`` and tab lists what is there."""
-    program = "import sys; sys.path.insert(0, sys.argv.pop(1)); from incident_gates.cli import main; main(prog_name='incident-gates')"
+    program = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1))\n"
+        "from incident_gates.cli import main; main(prog_name='incident-gates')"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program, str(ROOT / "src")],
         cwd=site,

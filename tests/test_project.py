@@ -74,7 +74,7 @@ def test_every_dependency_is_locked_to_run_and_to_develop() -> None:
 
 @pytest.mark.parametrize("workflow", named(WORKFLOWS))
 def test_a_workflow_pins_every_action_by_commit_and_says_which(workflow: Path) -> None:
-    for use in re.findall(r"uses: (.*)", workflow.read_text("utf-8")):
+    for use in re.findall(r"^ *(?:- )?uses: (.*)", workflow.read_text("utf-8"), re.MULTILINE):
         assert re.fullmatch(r"[.$]/\S*( # .*)?|[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use)
 
 

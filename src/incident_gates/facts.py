@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
@@ -129,7 +130,7 @@ def _date(parsed: Markdown) -> date | None:
 
 def _descending(entries: list[LogEntry]) -> bool:
     starts = [e.time.earliest.time() for e in entries if e.time]
-    return len(starts) > 2 and all(b <= a for a, b in zip(starts, starts[1:], strict=False))  # noqa: PLR2004
+    return len(starts) > 2 and all(b <= a for a, b in itertools.pairwise(starts))  # noqa: PLR2004
 
 
 def _timed(

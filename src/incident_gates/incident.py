@@ -6,7 +6,6 @@ import os
 import re
 from contextlib import suppress
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from incident_gates import schema
@@ -26,6 +25,7 @@ from incident_gates.model import Location, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from incident_gates.evidence.markdown import Markdown
     from incident_gates.evidence.times import Time

@@ -36,7 +36,9 @@ def judge_all(
     records: list[Record], limits: Limits, now: datetime, request: Request
 ) -> Iterator[IncidentReport]:
     """The reports on all records, in their order; the list is emptied on the way."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     if len(records) < MANY or cores < 2:  # noqa: PLR2004
         records.reverse()
         while records:
@@ -46,9 +48,7 @@ def judge_all(
     yield from _in_parallel(records, _Setting(policy, dict(limits.flags), now, request), cores)
 
 
-def _in_parallel(
-    records: list[Record], setting: _Setting, cores: int
-) -> Iterator[IncidentReport]:
+def _in_parallel(records: list[Record], setting: _Setting, cores: int) -> Iterator[IncidentReport]:
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 

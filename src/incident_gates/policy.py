@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +15,7 @@ from incident_gates.evidence.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from incident_gates.protocol import Protocol, Severity
 
@@ -101,7 +101,7 @@ class Limits:
         return float(self.protocol.data["thresholds"][name]["value"] if value is None else value)
 
     def _policy_threshold(self, name: str, severity: str = "") -> float | None:
-        """What the policy says of a threshold; of several, the loosest where no severity is named."""
+        """What the policy says of a threshold; the loosest where no severity is named."""
         value: Any = self._section("thresholds").get(name, self.policy.data.get(name))
         if name == "break_glass_minutes":
             value = self._section("break_glass").get("approve_within_minutes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -192,7 +193,7 @@ def _disorder(data: dict[str, Any]) -> list[str]:
     if [g["number"] for g in data["gates"]] != list(range(len(data["gates"]))):
         found.append("gates are not numbered from 0 without a gap")
     floors = sorted(data["severities"].values(), key=lambda s: s["rank"])
-    for worse, milder in zip(floors, floors[1:], strict=False):
+    for worse, milder in itertools.pairwise(floors):
         if worse["assessors"] < milder["assessors"] or not set(milder["audiences"]) <= set(
             worse["audiences"]
         ):
