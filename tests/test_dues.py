@@ -428,3 +428,35 @@ def test_stale_fails_under_strict(tmp_path: Path) -> None:
     """It belongs to no gate, and --strict sees it all the same."""
     report = _judge("executing", tmp_path, now="2026-03-25T00:00:00Z", strict=True)
     assert report.verdict.value == "failed"
+
+
+def test_a_breakdown_of_our_own_is_no_pass_and_loses_no_other_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One broken rule: exit 3, its gate could not tell, and every other finding is still there."""
+    late = casework.load(casework.CASES / "MIT004/approved_late")
+
+    def broken(*_: object) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(RULES, "REC001", replace(RULES["REC001"], check=broken))
+    report = casework.judge(late, tmp_path)
+    statuses = {gate.id: gate.status for gate in report.gates}
+    assert report.verdict.value == "error"
+    assert statuses["recovery"] is Status.ERROR
+    assert statuses["mitigation"] is Status.FAILED
+    assert "MIT004" in {finding.rule for finding in report.all_findings}
+
+
+def test_a_record_that_breaks_us_down_leaves_the_others_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even outside the rules: the record could not be judged, and says so."""
+
+    def broken(*_: object) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(engine.causal, "links", broken)
+    report = casework.judge(casework.load(casework.CASES / "MIT004/approved_late"), tmp_path)
+    assert report.verdict.value == "error"
+    assert {gate.status for gate in report.gates} == {Status.ERROR}

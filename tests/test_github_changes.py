@@ -437,6 +437,19 @@ def test_evidence_in_a_submodule_is_no_pass(site: Site, judge: Runner) -> None:
         judge(site.folder, "pull_request", pull_request(site))
 
 
+def test_a_pointer_of_lfs_is_named_for_what_it_is(site: Site, judge: Runner) -> None:
+    site.branch("feature")
+    folder = site.example("complete")
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 9\n"
+    (folder / "decision-log.json").write_text(pointer)
+    site.commit("in LFS")
+    site.merged()
+    report = judge(site.folder, "pull_request", pull_request(site))
+    said = [finding.message for finding in report.incidents[0].all_findings]
+    assert report.exit_code == 1
+    assert any("Git LFS pointer" in message for message in said)
+
+
 # --- by which rules ------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates import causal, excuses, gates
@@ -33,6 +34,7 @@ DUE, READY, ALL = "due", "ready", "all"
 REQUIRE = (DUE, READY, ALL)
 READY_GATES = ("prerequisites", "severity", "mitigation")
 INTAKE = "incident-intake-log.md"
+DEBUG = "INCIDENT_GATES_DEBUG"
 PLACEHOLDER = "FIL009"
 GATES = {
     "severity": gates.severity,
@@ -67,7 +69,42 @@ class Judgement:
 
 
 def judge(record: Record, limits: Limits, now: datetime, request: Request) -> IncidentReport:
-    """One record's report, with every place resolved, so that the record can be let go."""
+    """One record's report; where our own code breaks down, one that says so and is no pass."""
+    try:
+        return _judge(record, limits, now, request)
+    except Exception as error:
+        if DEBUG in os.environ:
+            raise
+        return _could_not_tell(record, limits, now, error)
+
+
+def _could_not_tell(
+    record: Record, limits: Limits, now: datetime, error: Exception
+) -> IncidentReport:
+    """A report without a judgement: the other records of the run keep theirs."""
+    said = f"{type(error).__name__}; set {DEBUG}=1 to see where"
+    reports = tuple(
+        GateReport(g.id, g.number, g.name, Status.ERROR, due=True, summary=said)
+        for g in limits.protocol.gates
+    )
+    return IncidentReport(
+        record.folder.name,
+        record.path,
+        None,
+        "could not be judged",
+        1,
+        now.isoformat().replace("+00:00", "Z"),
+        Verdict.ERROR,
+        (),
+        reports,
+        (),
+        (),
+        Assurance(),
+    )
+
+
+def _judge(record: Record, limits: Limits, now: datetime, request: Request) -> IncidentReport:
+    """Runs the rules, and resolves every place, so that the record can be let go."""
     chain = Chain(record, limits, now)
     selected = request.gates or tuple(gate.id for gate in limits.protocol.gates)
     judgement = Judgement()
@@ -227,7 +264,7 @@ def _status(findings: Iterable[Finding], *, due: bool, broken: bool, strict: boo
         return Status.ERROR
     if not due:
         return Status.PENDING
-    waived = any(f.excuse and f.level in (CRITICAL, WARNING) for f in found)
+    waived = any(f.excuse and (f.level == CRITICAL or strict) for f in found)
     return Status.WAIVED if waived else Status.PASSED
 
 

@@ -348,6 +348,7 @@ def _parsed(blank: Document, path: Path) -> Document:
     kind = path.suffix.lower()
     limit = {".zip": bounds.ZIP_BYTES, ".yaml": bounds.YAML_BYTES}.get(kind, bounds.FILE_BYTES)
     data = files.read(path, limit)
+    files.refuse_pointer(data)
     made = (blank.name, blank.path, blank.artifact)
     if kind == ".zip":
         return Document(*made, data=data, value=archives.open_archive(data))

@@ -54,6 +54,15 @@ def read_under(root: Path, relative: str, limit: int) -> bytes:
     return read(_inside(root, relative), limit)
 
 
+def refuse_pointer(data: bytes) -> None:
+    """Raises Refusal where Git LFS left a pointer in the place of a file."""
+    if data.startswith(b"version https://git-lfs.github.com/spec/"):
+        raise _unread(
+            "this is a Git LFS pointer, not the file itself",
+            "Check it out with LFS (`lfs: true` of actions/checkout), or keep it out of LFS.",
+        )
+
+
 def digest(data: bytes) -> str:
     """The SHA-256 of bytes, in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
