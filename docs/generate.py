@@ -103,10 +103,7 @@ def _when(rule: Rule) -> str:
 
 
 def _excuse(rule: Rule) -> str:
-    kinds = [
-        k for k in (excuses.WAIVER, excuses.DEVIATION) if not excuses.refuses(rule, k, PROTOCOL)
-    ]
-    return f"{' or '.join(kinds)}." if kinds else "none."
+    return f"{excuses.allowed(rule, PROTOCOL)}."
 
 
 # --- files ---------------------------------------------------------------------------------------
@@ -149,11 +146,19 @@ def _file_section(file: str, home_of: str, name: str | None = None) -> list[str]
     lines = [f"### {file}", "", f"Home of: {home_of}.", ""]
     stem = name or file.rsplit(".", 1)[0]
     if schema.known(stem):
-        return [*lines, *_properties(stem), ""]
+        return [*lines, *_whole_example(file), *_properties(stem), ""]
     example = EXAMPLE / file
     if file.endswith(".md") and example.is_file() and stem != "incident-playbook":
         lines += ["````markdown", example.read_text(encoding="utf-8").rstrip(), "````", ""]
     return lines
+
+
+def _whole_example(file: str) -> list[str]:
+    """A file that people write by hand, whole, from the first example that holds one."""
+    found = sorted((ROOT / "examples").glob(f"*/.artifacts/incidents/*/{file}"))
+    if not file.endswith(".yaml") or not found:
+        return []
+    return ["```yaml", found[0].read_text(encoding="utf-8").rstrip(), "```", ""]
 
 
 def _properties(name: str) -> list[str]:

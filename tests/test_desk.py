@@ -377,16 +377,21 @@ def test_approval_carries_the_digest_of_the_option_as_written(desk: Desk) -> Non
     assert entry["option_sha256"] == facts.options(plan)[0].sha256
     assert before <= datetime.fromisoformat(entry["approved_at"].replace("Z", "+00:00"))
     assert "recorded_at" not in entry
-    assert "Still to approve: release_manager" in said.output
+    assert "Still to approve this text: release_manager" in said.output
 
 
 def test_approval_of_yesterday_says_when_it_was_written(desk: Desk) -> None:
     without_approvals(desk)
-    arguments = ("record", "approval", "--role", "release_manager", "--name", "Jordan", "--at")
+    who = ("record", "approval", "--role", "release_manager", "--name", "Jordan")
+    arguments = (*who, "--source", "war-room log", "--at")
+    sourceless = desk.run(*who, "--at", "2026-03-14T02:23:00+01:00")
+    assert sourceless.exit_code == 2
+    assert "--source" in sourceless.stderr
     assert desk.run(*arguments, "2026-03-14T02:23:00+01:00").exit_code == 0
     [entry] = approvals(desk)
     assert entry["approved_at"] == "2026-03-14T02:23:00+01:00"
     assert entry["recorded_at"] > entry["approved_at"]
+    assert entry["source"] == "war-room log"
     for wrong in ("02:23", "2026-03-14T02:23:00", "2999-01-01T00:00:00Z"):
         assert desk.run(*arguments, wrong).exit_code == 2
 
@@ -449,6 +454,7 @@ def test_approval_says_when_the_role_is_not_held(desk: Desk) -> None:
         (["--decision", "D-7"], "There is no decision D-7"),
         (["--incident", "INC-1"], "There is no incident"),
         (["--role", "!"], "write a role"),
+        (["--role", "release_manger"], "did you mean release_manager?"),
         (["--at", "yesterday"], "--at yesterday"),
     ],
 )

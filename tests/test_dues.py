@@ -456,7 +456,7 @@ def test_a_record_that_breaks_us_down_leaves_the_others_judged(
     def broken(*_: object) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(engine.causal, "links", broken)
+    monkeypatch.setattr("incident_gates.causal.links", broken)
     report = casework.judge(casework.load(casework.CASES / "MIT004/approved_late"), tmp_path)
     assert report.verdict.value == "error"
     assert {gate.status for gate in report.gates} == {Status.ERROR}

@@ -237,12 +237,12 @@ def judge(
         report, anchors = _judged(job, scope, enforce=enforce)
         for kind, target in wanted:
             _write(report, kind, target)
-        if package:
-            _package(report, policy, as_of, package)
         if in_workflow():
             _hand_over(report, anchors, format_, reports)
         else:
             _print(report, format_)
+        if package:
+            _package(report, policy, as_of, package)
     return report.exit_code
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates import policy as policies
 from incident_gates.errors import UsageError
-from incident_gates.evidence import history
+from incident_gates.evidence import bounds, files, history
+from incident_gates.evidence.refusal import Refusal
 from incident_gates.incident import Record
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ def records(
             found[folder] = record
     missing = wanted - {r.incident_id.casefold() for r in found.values()}
     if missing:
-        raise UsageError(f"There is no incident {', '.join(sorted(missing))} here.")
+        typed = [i for i in selection.incidents if i.casefold() in missing]
+        raise UsageError(f"There is no incident {', '.join(typed)} here.")
     for parent in {record.folder.parent for record in found.values()}:
         said = ignored_notice(root_at(parent))
         notices += [said] if said else []
@@ -91,13 +93,27 @@ def records(
 
 def ignored_notice(root: Root) -> str:
     """A sentence where git ignores the root, so that its evidence never reaches a commit."""
-    ignore = root.base / ".gitignore"
-    if not ignore.is_file() or not history.ignored(root.base, root.folder):
+    if not _may_be_ignored(root) or not history.ignored(root.base, root.folder):
         return ""
     return (
         f"{root.folder.relative_to(root.base).as_posix()} is ignored by git: its evidence will "
         "reach no commit. Add a line beginning with ! to .gitignore."
     )
+
+
+def _may_be_ignored(root: Root) -> bool:
+    """A look at the repository's own lists, before git is started to be asked."""
+    lists = (root.base / ".gitignore", root.base / ".git/info/exclude")
+    lines = [line for path in lists for line in _lines(path) if line[:1] not in ("", "#")]
+    parts = root.folder.relative_to(root.base).parts
+    return any("*" in line or any(part in line for part in parts) for line in lines)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return files.decode(files.read(path, bounds.FILE_BYTES)).splitlines()
+    except Refusal:
+        return []
 
 
 def _places(
@@ -139,6 +155,8 @@ def _at(path: Path, policy: Policy, protocol: Protocol) -> Iterable[tuple[Root, 
             yield from ((root, child) for child in _children(folder, protocol))
     elif any(True for _ in _children(folder, protocol)):
         yield from incidents(root_at(folder), protocol)
+    elif folder.name == ".artifacts" and (folder / "incidents").is_dir():
+        yield from incidents(root_at(folder / "incidents"), protocol)
     else:
         yield from _in_repository(folder, policy, protocol)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates import causal, excuses, gates
@@ -35,6 +36,7 @@ REQUIRE = (DUE, READY, ALL)
 READY_GATES = ("prerequisites", "severity", "mitigation")
 INTAKE = "incident-intake-log.md"
 DEBUG = "INCIDENT_GATES_DEBUG"
+A_MINUTE = timedelta(minutes=1)
 PLACEHOLDER = "FIL009"
 GATES = {
     "severity": gates.severity,
@@ -164,7 +166,7 @@ def _run_one(chain: Chain, rule: Rule, judgement: Judgement, selected: tuple[str
         gate = _gate_of(chain, rule, breach)
         if gate and gate not in selected:
             continue
-        if chain.false_positive and rule.id == "FIL001" and breach.place.file != INTAKE:
+        if chain.false_positive and not rule.at_once and breach.place.file not in (INTAKE, "."):
             continue
         finding = _finding(chain, rule, breach)
         judgement.add(gate, finding)
@@ -297,6 +299,8 @@ def _verdict(
         return Verdict.ERROR
     if Status.FAILED in statuses or any(f.fails for f in unowned) or warned:
         return Verdict.FAILED
+    if chain.false_positive and request.require == READY:
+        return Verdict.NOT_APPLICABLE
     if chain.false_positive or chain.closed:
         return Verdict.PASSED
     asked = {r.status for r in reports if r.id in READY_GATES or request.require != READY}
@@ -311,7 +315,8 @@ def _state(chain: Chain) -> str:
     if chain.closed or chain.resolved:
         return "closed" if chain.closed else "resolved"
     declared = chain.declared
-    since = f" · declared {show_duration(chain.now - declared.earliest)} ago" if declared else ""
+    minutes = (chain.now - declared.earliest) // A_MINUTE if declared else 0
+    since = f" · declared {show_duration(minutes * A_MINUTE)} ago" if declared else ""
     return f"in progress · phase {chain.phase} of 4{since}"
 
 
@@ -321,10 +326,14 @@ def _assurance(chain: Chain, verdict: Verdict) -> Assurance:
     archived = [n for n in chain.record.node("rca-manifest.json")["items"] if n["sha256"].text]
     checked = []
     if pinned:
-        checked.append(f"{len(pinned)} inputs match their pinned digests")
+        checked.append(f"{_count(len(pinned), 'input')} as pinned")
     if archived:
-        checked.append(f"{len(archived)} archived files match their digests")
+        checked.append(f"{_count(len(archived), 'archived file')} as digested")
     consistent = ("record consistent",) if verdict is Verdict.PASSED else ()
     return Assurance(
         consistent, tuple(checked) if verdict is Verdict.PASSED else (), ("identities", "clocks")
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -60,6 +60,12 @@ def refuses(rule: Rule, kind: str, protocol: Protocol) -> str:
     return ""
 
 
+def allowed(rule: Rule, protocol: Protocol) -> str:
+    """The kinds of excuse that a rule takes, in words."""
+    kinds = [kind for kind in (WAIVER, DEVIATION) if not refuses(rule, kind, protocol)]
+    return " or ".join(kinds) or "none"
+
+
 def apply(chain: Chain, found: dict[str, list[Finding]], selected: tuple[str, ...]) -> Matched:
     """Puts each valid entry on what it covers; ``found`` is by gate, and changed in place."""
     matched = Matched()

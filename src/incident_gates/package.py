@@ -401,6 +401,7 @@ def _metrics_page(report: IncidentReport, metrics: list[dict[str, Any]]) -> str:
         "",
         f"Verdict {report.verdict.value.replace('_', ' ')}, as of {report.as_of}.",
         "",
+        *_excused(report),
         "| Metric | Target | Actual | Status |",
         "|---|---|---|---|",
     ]
@@ -410,6 +411,17 @@ def _metrics_page(report: IncidentReport, metrics: list[dict[str, Any]]) -> str:
         status = metric["status"].replace("_", " ")
         lines.append(f"| {metric['name']} | {sign} {metric['target']:.0%} | {actual} | {status} |")
     return "\n".join([*lines, ""])
+
+
+def _excused(report: IncidentReport) -> list[str]:
+    """Each excuse with who granted it: a waived gate is not a passed one."""
+    lines = []
+    for found in report.all_findings:
+        if found.excuse:
+            by = " and ".join(_plain(name) for name in found.excuse.by)
+            said = f"{found.excuse.kind.capitalize()} of {found.rule} by {by}"
+            lines.append(f"- {said}: {_plain(found.excuse.reason)}")
+    return [*lines, ""] if lines else []
 
 
 def _plain(text: str) -> str:

@@ -63,9 +63,18 @@ def _layer(path: Path, load: Callable[[Path], bytes]) -> tuple[dict[str, Any], s
         where = f"{path}:{refusal.line}" if refusal.line else str(path)
         raise PolicyError(f"{where}: {refusal.what} {refusal.fix}".strip()) from refusal
     for problem in schema.problems("policy", layer.value):
-        line, _ = layer.marks.get(problem.pointer, (1, 1))
-        raise PolicyError(f"{path}:{line}: {problem.message}.")
+        line = _line_of(layer, problem)
+        raise PolicyError(f"{path}:{line}: {problem.message.rstrip('.?')}.")
     return layer.value, files.digest(raw)
+
+
+def _line_of(layer: strict_yaml.Yaml, problem: schema.Problem) -> int:
+    """The line of a problem; of an unknown key, which the message names, the key's own."""
+    for pointer, (line, _) in layer.marks.items():
+        inside = bool(pointer) and pointer[:-1] == problem.pointer
+        if inside and f" {pointer[-1]}" in problem.message.split(";")[0]:
+            return line
+    return layer.marks.get(problem.pointer, (1, 1))[0]
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,8 @@ WORST_FIRST = (
     Verdict.PASSED,
     Verdict.NOT_APPLICABLE,
 )
-BEGIN = "There is no incident here. Begin one with: incident-gates new INC-2026-0001"
+NOW_BEGIN = "Begin one with: incident-gates new"
+BEGIN = f"There is no incident here. {NOW_BEGIN}"
 
 
 class Job(NamedTuple):
@@ -117,12 +118,23 @@ def run(job: Job) -> Report:
     limits, notices = limits_of(job)
     records, said = discover.records(job.selection, limits.policy, limits.protocol, job.here)
     if not records:
+        nothing_here = _nothing(job.selection)
         if job.request.require == engine.DUE and not job.request.gates:
-            raise UsageError(BEGIN)
-        notices.append(BEGIN)
+            raise UsageError(nothing_here)
+        notices.append(nothing_here)
     incidents = tuple(judgements.judge_all(records, limits, now, job.request))
     verdict = worst(incidents) or Verdict.FAILED
-    return report_on(job, limits, now, verdict, incidents)._replace(notices=tuple(notices + said))
+    report = report_on(job, limits, now, verdict, incidents)
+    # Whoever asks by hand whether something may be executed is told no where nothing is.
+    nothing = verdict is Verdict.NOT_APPLICABLE and job.request.require == engine.READY
+    code = EXIT_CODES[Verdict.FAILED] if nothing else report.exit_code
+    return report._replace(exit_code=code, notices=tuple(notices + said))
+
+
+def _nothing(selection: Selection) -> str:
+    """What to say where there is nothing to judge."""
+    named = selection.root or ", ".join(selection.paths)
+    return f"There is no incident in {named}. {NOW_BEGIN}" if named else BEGIN
 
 
 def report_on(

@@ -15,6 +15,7 @@ from incident_gates.errors import CouldNotTell, GateError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+INTERRUPTED = 130
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 
 
@@ -84,6 +85,8 @@ def errors_as_sentences() -> Iterator[None]:
     except ImportError as error:
         said = f"{error.name or error} is not installed. Install with: pip install incident-gates"
         _fail(said, 2)
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(3) from None

@@ -137,12 +137,11 @@ def record() -> None:
     click.option("--name", metavar="NAME", help="Who; without it, the author that git knows."),
     click.option("--reject", is_flag=True, help="Reject instead of approving."),
     click.option("--at", metavar="TIME", help="When it was said (RFC 3339), if not now."),
+    click.option("--source", metavar="TEXT", help="Where an earlier approval can be seen."),
     ROOT,
     POLICY,
 )
-def approval(
-    decision: str | None, role: str, name: str | None, reject: bool, at: str | None, **given: Any
-) -> None:
+def approval(incident: str | None, root: str | None, policy: str | None, **given: Any) -> None:
     """Approve a decision, with the digest of its option as it is written now.
 
     \b
@@ -153,8 +152,8 @@ def approval(
         from incident_gates.desk import record as recording
         from incident_gates.report.escape import visible
 
-        word = recording.Word(decision, role, name, reject, at)
-        said = recording.approval(_job(**given), word)
+        job = _job(incident=incident, root=root, policy=policy)
+        said = recording.approval(job, recording.Word(**given))
         put("".join(f"{visible(line, 500)}\n" for line in said.split("\n")))
 
 

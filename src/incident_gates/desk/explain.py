@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
+from incident_gates import excuses, protocol
 from incident_gates import gates as _all_rules  # noqa: F401 - importing it registers them
-from incident_gates import protocol
 from incident_gates.changes import CHANGES
 from incident_gates.changes import GATE as CHANGE
 from incident_gates.errors import UsageError
@@ -19,7 +19,13 @@ def rule_text(rule_id: str) -> str:
     rule = RULES.get(rule_id.upper()) or CHANGES.get(rule_id.upper())
     if rule is None:
         raise UsageError(f"There is no rule {rule_id}. docs/rules.md lists them all.")
-    rows = (("why", rule.why), ("fix", rule.fix), ("asked by", _asked_by(rule)))
+    rows = (
+        ("why", rule.why),
+        ("fix", rule.fix),
+        ("asked by", _asked_by(rule)),
+        ("judged", "at once, due or not" if rule.at_once else "when its gate is due"),
+        ("excuse", excuses.allowed(rule, protocol.load())),
+    )
     lines = [f"{rule.id}  {rule.level}  {rule.says}", ""]
     for label, said in rows:
         lines += textwrap.wrap(

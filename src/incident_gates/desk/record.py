@@ -6,9 +6,11 @@ import json
 import re
 import shlex
 import shutil
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incident_gates import atomic, engine, facts, schema
+from incident_gates.chain import latest_words
 from incident_gates.desk import found as finding
 from incident_gates.desk import json_text, lock, running, templates
 from incident_gates.desk.found import Found
@@ -43,6 +45,7 @@ class Word(NamedTuple):
     name: str | None
     reject: bool
     at: str | None
+    source: str | None = None
 
 
 class Order(NamedTuple):
@@ -85,6 +88,10 @@ def _word(found: Found, word: Word, option: Option) -> dict[str, Any]:
     role = facts.slug(word.role)
     if not ROLE.fullmatch(role):
         raise UsageError(f"--role {word.role}: write a role such as incident_commander.")
+    known = _roles(found)
+    near = [] if role in known else get_close_matches(role, known, n=1, cutoff=0.8)
+    if near:
+        raise UsageError(f"--role {word.role}: did you mean {near[0]}?")
     name = _name(found, word.name, "--name")
     entry: dict[str, Any] = {
         "verdict": "reject" if word.reject else "approve",
@@ -92,7 +99,20 @@ def _word(found: Found, word: Word, option: Option) -> dict[str, Any]:
         "approved_at": finding.shown(found.now) if word.at is None else _at(word.at, found.now),
         "option_sha256": option.sha256,
     }
+    if word.at is not None and not word.source:
+        said = "--at records an earlier word: say where it can be seen with --source TEXT."
+        raise UsageError(said)
+    if word.source:
+        entry["source"] = _plain(word.source)
     return entry if word.at is None else {**entry, "recorded_at": finding.shown(found.now)}
+
+
+def _roles(found: Found) -> list[str]:
+    """The roles that the protocol and the policy know."""
+    data = found.limits.protocol.data
+    named = [entry["role"] for entry in data["prerequisites"]["approvals"]]
+    people = found.limits.policy.data.get("people", ())
+    return [*named, *(role for person in people for role in person.get("roles", ()))]
 
 
 def _at(text: str, now: datetime) -> str:
@@ -156,8 +176,19 @@ def _approved(found: Found, decision_id: str, option: Option, entry: dict[str, A
     required = chain.required_approvals(decision, None)
     if role in {r.role for r in required} and not chain.holds(who, role, None):
         lines.append(f"Note: neither policy nor prerequisites.json names {who} as {role}.")
-    lacking = [r.role or "one other person" for r in required if r.approval is None]
-    lines.append(f"Still to approve: {', '.join(lacking)}" if lacking else "All have approved.")
+    current = {None, "", option.sha256}
+    lacking = [
+        r.role or "one other person"
+        for r in required
+        if r.approval is None or (not r.approval.standing and r.approval.sha256 not in current)
+    ]
+    against = [w.name for w in latest_words(chain, decision) if w.verdict == "reject"]
+    if against:
+        lines.append(f"Rejected by {' and '.join(against)}: {decision.id} cannot be executed.")
+    elif lacking:
+        lines.append(f"Still to approve this text: {', '.join(lacking)}")
+    else:
+        lines.append("All have approved.")
     return "\n".join(lines)
 
 

@@ -11,6 +11,7 @@ from incident_gates.desk.new import phase_to_write
 from incident_gates.model import Status, Verdict
 from incident_gates.report import text
 from incident_gates.report.escape import visible
+from incident_gates.rules import DO_NOT_CHANGE
 from incident_gates.run import EXIT_CODES
 
 if TYPE_CHECKING:
@@ -227,5 +228,7 @@ def _editing(report: IncidentReport, about: str) -> str:
     first = next(iter(_missing(gate)), None) if gate else None
     if first is None:
         return f"incident-gates check {about} --require all"
+    if first.fix.startswith(DO_NOT_CHANGE):
+        return f"incident-gates explain {first.rule}"
     line = f":{first.location.line}" if first.location.line else ""
     return f"edit {visible(first.location.file)}{line}, then incident-gates status {about}"

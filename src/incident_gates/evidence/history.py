@@ -43,11 +43,16 @@ def _git(repository: Path) -> Git | None:
     return git
 
 
-def ask(repository: Path, *arguments: str, seconds: int = 20) -> bytes | None:
-    """What a git command prints, to the byte; None where git or the repository cannot answer."""
+def ask(repository: Path, *arguments: str, seconds: int = 20, literal: bool = True) -> bytes | None:
+    """What a git command prints, to the byte; None where git or the repository cannot answer.
+
+    Only ``check-ignore`` must be asked without literal pathspecs, which it refuses.
+    """
     git = _git(repository)
     if git is None:
         return None
+    if not literal:
+        git.update_environment(GIT_LITERAL_PATHSPECS="0")
     try:
         answer: object = git.execute(
             ["git", *arguments],
@@ -93,4 +98,4 @@ def ignored(repository: Path, path: Path) -> bool:
         relative = path.relative_to(repository).as_posix()
     except ValueError:
         return False
-    return bool(_run(repository, "check-ignore", "--", relative))
+    return bool(ask(repository, "check-ignore", "--", relative, literal=False))

@@ -137,8 +137,10 @@ def _incident(
 
 def _headline(incident: IncidentReport) -> str:
     mark = VERDICT_MARKS[incident.verdict]
+    waived = [gate_name(gate) for gate in incident.gates if gate.status is Status.WAIVED]
+    but = f" but for {' and '.join(waived)}: waived, not passed" if waived else ""
     said = [
-        f"{mark} {verdict_word(incident.verdict)}",
+        f"{mark} {verdict_word(incident.verdict)}{but}",
         markdown(incident.incident_id, 80),
         markdown(incident.severity or "severity not recorded", 40),
         markdown(incident.state, 80),

@@ -225,7 +225,7 @@ def _all_agree(ready: list[GateReport]) -> bool:
 def _need_list(incident: IncidentReport, title: str, needs: list[Finding]) -> Iterator[str]:
     yield f"{title}: {len(needs)} thing{'s' if len(needs) > 1 else ''} missing"
     for number, need in enumerate(needs[:10], 1):
-        said = f"  {number}. {visible(need.message)}"
+        said = f"  {number}. {visible(need.message, WIDTH - 6)}"
         where = _where(incident, need)
         where = "" if where in said else where
         gap = WIDTH - len(said) - len(where)
