@@ -22,7 +22,8 @@ def member(package: str, name: str) -> bytes:
             pytest.fail(f"CI needs npm to fetch {package}")
         pytest.skip(f"npm, which brings {package}, is not installed")
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([npm, "pack", "--silent", package], cwd=folder, check=True)
+        quiet = subprocess.DEVNULL
+        subprocess.run([npm, "pack", "--silent", package], cwd=folder, check=True, stdout=quiet)
         archive = next(Path(folder).glob("*.tgz"))
         with tarfile.open(archive, "r|gz") as packed:  # a stream: nothing after it is unpacked
             return next(_bytes(packed, each) for each in packed if each.name == f"package/{name}")

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 import pytest
 import runner_oracle
+import webhooks
 import yaml
-from gitwork import ENVIRONMENT, INCIDENTS, ZERO, Site, environment, pull_request, push
+from gitwork import ENVIRONMENT, INCIDENTS, ZERO, Site, environment, pull_request
 
 from incident_gates import cli, schema
 from incident_gates.github import demand, hand_over
@@ -383,9 +384,10 @@ def test_act_pull_request(site: Site, act: Act, kind: str) -> None:
     site.example("contradictions")
     site.commit("a record")
     site.merged()
-    own: dict[str, Any] = {"draft": kind == "draft"}
-    payload = pull_request(site, **own)
-    payload["pull_request"]["head"]["repo"] = {"fork": kind == "fork", "full_name": "you/service"}
+    action = "converted_to_draft" if kind == "draft" else "opened"
+    payload = webhooks.pull_request(site, webhooks.examples("pull_request", action)[0])
+    if kind == "fork":
+        payload["pull_request"]["head"]["repo"] = webhooks.fork()
     done = act(site, "pull_request", payload)
     assert done.code == 1
     assert CONTRADICTION in annotated(done)
@@ -402,7 +404,8 @@ def test_act_pull_request_that_touches_nothing(site: Site, act: Act) -> None:
     site.write("src/app.py")
     site.commit("code")
     site.merged()
-    done = act(site, "pull_request", pull_request(site))
+    sent = webhooks.examples("pull_request", "synchronize")[0]
+    done = act(site, "pull_request", webhooks.pull_request(site, sent))
     assert (done.code, done.outputs["verdict"], done.outputs["incidents"]) == (
         0,
         "not_applicable",
@@ -411,10 +414,16 @@ def test_act_pull_request_that_touches_nothing(site: Site, act: Act) -> None:
     assert [name for name, _ in annotated(done)] == ["notice"]
 
 
+def created() -> dict[str, Any]:
+    """A push that creates what it pushes."""
+    return next(each for each in webhooks.examples("push") if each["created"])
+
+
 def test_act_push(site: Site, act: Act) -> None:
     site.example("complete")
     site.commit("a record")
-    done = act(site, "push", push(site, site.first))
+    sent = {**created(), "created": False, "before": site.first}
+    done = act(site, "push", webhooks.push(site, sent, site.first))
     assert (done.code, done.outputs["verdict"], done.outputs["critical"]) == (0, "passed", "0")
 
 
@@ -422,7 +431,7 @@ def test_act_push_that_creates_a_branch(site: Site, act: Act) -> None:
     site.branch("feature")
     site.example("contradictions")
     site.commit("a record")
-    done = act(site, "push", push(site, ZERO, "feature"))
+    done = act(site, "push", webhooks.push(site, created(), ZERO, "refs/heads/feature"))
     assert (done.code, done.outputs["verdict"]) == (1, "failed")
     assert CONTRADICTION in annotated(done)
 
@@ -431,15 +440,16 @@ def test_act_merge_group(site: Site, act: Act) -> None:
     site.branch("feature")
     site.example("contradictions")
     site.commit("a record")
-    head = site.merged()
-    done = act(site, "merge_group", {"merge_group": {"base_sha": site.first, "head_sha": head}})
+    site.merged()
+    sent = webhooks.merge_group(site, webhooks.examples("merge_group")[0], site.first)
+    done = act(site, "merge_group", sent)
     assert (done.code, done.outputs["verdict"]) == (1, "failed")
 
 
 def test_act_workflow_dispatch(site: Site, act: Act) -> None:
     site.example("contradictions")
     site.commit("a record")
-    done = act(site, "workflow_dispatch", {"inputs": {}})
+    done = act(site, "workflow_dispatch", webhooks.examples("workflow_dispatch")[0])
     assert (done.code, done.outputs["verdict"]) == (1, "failed")
 
 

@@ -250,9 +250,7 @@ def test_its_calls_and_rights_are_those_that_github_describes() -> None:
     assert body.startswith(
         "<!-- incident-gates -->\n**Incident Gates**: nothing that is due failed"
     )
-    assert "README&#46;md, line 2: Check your spelling" in body.replace(
-        "README.md", "README&#46;md"
-    )
+    assert "README.md, line 2: Check your spelling" in body
     own = answers["issues.listComments"][0]
     own |= {"user": {**own["user"], "login": "github-actions[bot]"}, "body": f"{body} before"}
     made = [*first, ran(run, answers)[-1]]

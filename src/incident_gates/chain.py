@@ -73,10 +73,13 @@ class Matched:
 class Chain:
     """One record's events and what links them. Everything is derived when first asked for."""
 
-    def __init__(self, record: Record, limits: Limits, now: datetime) -> None:
+    def __init__(
+        self, record: Record, limits: Limits, now: datetime, *, fixed: bool = False
+    ) -> None:
         self.record = record
         self.limits = limits
         self.now = now
+        self.fixed = fixed
         self.excuses = Matched()
 
     # --- what the files say ---
@@ -195,7 +198,9 @@ class Chain:
 
     @cached_property
     def as_of(self) -> datetime:
-        """The moment at which ages and expiries are judged: closing, or now while it is open."""
+        """When ages and expiries are judged: at closing, or now while open, or when asked for."""
+        if self.fixed:
+            return self.now
         closed_at = self.resolution["closed_at"].time if self.closed else None
         return min(closed_at.latest, self.now) if closed_at else self.now
 
@@ -245,11 +250,10 @@ class Chain:
         if role == COMMANDER:
             return self.commands(name, moment)
         wanted = self._approval_of(role)
-        return any(
-            self.same(a["by"]["name"].text, name)
-            for a in self.prerequisites["approvals"]
-            if a["approval"].text == wanted
-        )
+        given = [a for a in self.prerequisites["approvals"] if a["approval"].text == wanted]
+        # Nobody is made a holder afterwards; where all came too late, MIT007 says so.
+        by_then = [a for a in given if not _after(a["approved_at"].time, moment)]
+        return any(self.same(a["by"]["name"].text, name) for a in by_then or given)
 
     def _approval_of(self, role: str) -> str:
         entries = self.limits.protocol.data["prerequisites"]["approvals"]
@@ -291,7 +295,9 @@ class Chain:
         severity = self.limits.severity(classification.severity)
         words = [a for a in classification.assessors if not _after(a.time, until)]
         runs = self._verdicts(words)
-        agreeing = [run for run in runs if severity and self._own(run[0]) == severity]
+        agreeing = [
+            run for run in runs if severity and run[0].name and self._own(run[0]) == severity
+        ]
         against = tuple(r[0] for r in runs if r not in agreeing and r[0].severity)
         commander = next((a for r in agreeing for a in r if self._in_command(a)), None)
         found = Consensus(
@@ -437,7 +443,8 @@ class Chain:
         """The roles that must approve at a severity; unknown counts as the worst."""
         floors = self.limits.protocol.severities
         asked = severity or next(iter(floors.values()))
-        return (*asked.approvers, *((SECURITY,) if self.security_required else ()))
+        flagged = self.security_required and asked.approvers
+        return (*asked.approvers, *((SECURITY,) if flagged else ()))
 
     def required_approvals(
         self, decision: Decision, moment: Time | None, operator: str = ""
@@ -450,7 +457,7 @@ class Chain:
         severity = self.severity_at(moment)
         found = [RequiredApproval(r, self._filled(given, r)) for r in self.roles_required(severity)]
         if severity and not severity.approvers:
-            others = (a for a in given if not self.same(a.name, operator))
+            others = (a for a in given if a.name and not self.same(a.name, operator))
             found.append(RequiredApproval("", next(others, None)))
         return found
 
@@ -477,8 +484,12 @@ class Chain:
         )
 
     def last_mitigation(self, service: str) -> Execution | None:
-        """The last mitigation of a service."""
-        return next((e for e in reversed(self.mitigations) if service in e.services), None)
+        """The last mitigation of a service; where that cannot be told, one that did not succeed."""
+        of_it = [e for e in self.mitigations if service in e.services]
+        when = [(e, e.started or e.completed) for e in of_it]
+        last = max((time.earliest for _, time in when if time), default=None)
+        maybe = [e for e, time in when if not time or not last or time.latest > last]
+        return next((e for e in maybe if e.outcome != "succeeded"), maybe[-1] if maybe else None)
 
     @cached_property
     def critical_checks(self) -> tuple[Check, ...]:

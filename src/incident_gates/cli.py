@@ -15,6 +15,7 @@ from incident_gates.errors import CouldNotTell, UsageError
 from incident_gates.terminal import (
     SETTINGS,
     Group,
+    announce,
     coloured,
     errors_as_sentences,
     incident_ids,
@@ -243,6 +244,8 @@ def judge(
             _print(report, format_)
         if package:
             _package(report, policy, as_of, package)
+        if report.exit_code == CouldNotTell.exit_code:
+            announce("a gate could not be judged")
     return report.exit_code
 
 
@@ -366,9 +369,13 @@ def _write(report: Report, kind: str, target: Path) -> None:
     from incident_gates import protocol
     from incident_gates.atomic import write
     from incident_gates.discover import holds_incident
+    from incident_gates.policy import NAME as POLICY
 
     known = protocol.load()
-    if holds_incident(target.parent, known) or target.name in known.artifacts:
+    upstream = {folder.rsplit("/", 1)[-1] for folder in known.upstream.values()}
+    among = any(holds_incident(folder, known) for folder in target.parents)
+    among = among or target.name in known.artifacts or target.parent.name in upstream
+    if among or target.name == POLICY:
         raise UsageError(f"--report: {target.name} would stand among the evidence of an incident.")
     try:
         write(target, _rendered(report, kind).encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,12 +32,10 @@ class Root(NamedTuple):
 def repository(start: Path) -> Path:
     """The repository that a path is in: the nearest folder with .git, a policy, or evidence."""
     folder = start if start.is_dir() else start.parent
-    for candidate in (folder, *folder.parents):
-        if (candidate / ".git").exists() or (candidate / policies.NAME).is_file():
-            return candidate
-        if (candidate / ".artifacts").is_dir():
-            return candidate
-    return folder
+    above = (folder, *folder.parents)
+    marked = (c for c in above if (c / ".git").exists() or (c / policies.NAME).is_file())
+    evident = (c for c in above if (c / ".artifacts").is_dir())
+    return next(marked, None) or next(evident, folder)
 
 
 def root_at(folder: Path) -> Root:
@@ -78,17 +77,29 @@ def records(
     notices: list[str] = []
     wanted = {i.casefold() for i in selection.incidents}
     for root, folder in _places(selection, policy, protocol, cwd):
-        record = Record(folder, site=root.site, base=root.base, protocol=protocol)
+        flat = folder == root.folder
+        record = Record(folder, site=root.site, base=root.base, protocol=protocol, flat=flat)
         if not wanted or record.incident_id.casefold() in wanted:
             found[folder] = record
     missing = wanted - {r.incident_id.casefold() for r in found.values()}
     if missing:
         typed = [i for i in selection.incidents if i.casefold() in missing]
         raise UsageError(f"There is no incident {', '.join(typed)} here.")
+    notices += _links({record.folder.parent for record in found.values()}, protocol)
     for parent in {record.folder.parent for record in found.values()}:
         said = ignored_notice(root_at(parent))
         notices += [said] if said else []
     return list(found.values()), notices
+
+
+def _links(parents: set[Path], protocol: Protocol) -> list[str]:
+    """Incidents behind links are not judged, and that is said."""
+    linked = (c for parent in sorted(parents) for c in sorted(parent.iterdir()) if c.is_symlink())
+    return [
+        f"WARNING: {child.name} is a link and was not judged."
+        for child in linked
+        if child.is_dir() and holds_incident(child, protocol)
+    ]
 
 
 def ignored_notice(root: Root) -> str:
@@ -106,7 +117,13 @@ def _may_be_ignored(root: Root) -> bool:
     lists = (root.base / ".gitignore", root.base / ".git/info/exclude")
     lines = [line for path in lists for line in _lines(path) if line[:1] not in ("", "#")]
     parts = root.folder.relative_to(root.base).parts
-    return any("*" in line or any(part in line for part in parts) for line in lines)
+    names = (*parts, "/".join(parts))
+    patterns = [line.strip().strip("/").removeprefix("**/") for line in lines]
+    return any(
+        fnmatchcase(name, pattern) or pattern.startswith(f"{name}/")
+        for name in names
+        for pattern in patterns
+    )
 
 
 def _lines(path: Path) -> list[str]:
@@ -126,7 +143,20 @@ def _places(
         for path in selection.paths:
             yield from _at(_existing(path, cwd), policy, protocol)
     else:
-        yield from _in_repository(repository(cwd), policy, protocol)
+        base = repository(cwd)
+        found = list(_in_repository(base, policy, protocol))
+        yield from found or _below(cwd, base, protocol)
+
+
+def _below(cwd: Path, base: Path, protocol: Protocol) -> Iterable[tuple[Root, Path]]:
+    """The nearest usual root between where one stands and the repository: a part of a monorepo."""
+    for candidate in (cwd, *cwd.parents):
+        folder = candidate / ROOT
+        if folder.is_dir():
+            return incidents(root_at(folder), protocol)
+        if candidate == base:
+            break
+    return ()
 
 
 def _existing(path: str, cwd: Path) -> Path:

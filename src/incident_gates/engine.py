@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates import causal, excuses, gates
 from incident_gates.chain import Chain
+from incident_gates.evidence import bounds
+from incident_gates.evidence.markdown import Markdown
 from incident_gates.evidence.times import show_duration
 from incident_gates.model import (
     CRITICAL,
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from incident_gates.incident import Record
+    from incident_gates.incident import Document, Record
     from incident_gates.policy import Limits
     from incident_gates.protocol import Gate
 
@@ -50,12 +53,14 @@ class Request(NamedTuple):
     """What was asked: which gates (none: all of them), what must be due, whether warnings fail.
 
     A gate that is named is judged whether or not it is due, unless ``only_due`` says otherwise.
+    ``fixed`` says that somebody chose the moment of judging, even for a closed record.
     """
 
     require: str = DUE
     gates: tuple[str, ...] = ()
     strict: bool = False
     only_due: bool = False
+    fixed: bool = False
 
 
 class Judgement:
@@ -107,7 +112,7 @@ def _could_not_tell(
 
 def _judge(record: Record, limits: Limits, now: datetime, request: Request) -> IncidentReport:
     """Runs the rules, and resolves every place, so that the record can be let go."""
-    chain = Chain(record, limits, now)
+    chain = Chain(record, limits, now, fixed=request.fixed)
     selected = request.gates or tuple(gate.id for gate in limits.protocol.gates)
     judgement = Judgement()
     _run(chain, judgement, selected, after=False)
@@ -162,6 +167,11 @@ def _run_one(chain: Chain, rule: Rule, judgement: Judgement, selected: tuple[str
     except Exception as error:  # noqa: BLE001 - one broken rule must not lose the others' findings
         judgement.broken[rule.id] = f"{type(error).__name__} in {rule.id}"
         return
+    left_out = len(breaches) - bounds.FINDINGS_A_RULE
+    if left_out > 0:
+        last = breaches[bounds.FINDINGS_A_RULE - 1]
+        more = replace(last, message=f"{last.message}; and {left_out} more like it")
+        breaches = [*breaches[: bounds.FINDINGS_A_RULE - 1], more]
     for breach in breaches:
         gate = _gate_of(chain, rule, breach)
         if gate and gate not in selected:
@@ -260,10 +270,10 @@ def _gate_report(chain: Chain, gate: Gate, judgement: Judgement, request: Reques
 
 def _status(findings: Iterable[Finding], *, due: bool, broken: bool, strict: bool) -> Status:
     found = list(findings)
-    if any(f.fails or (strict and f.level == WARNING and not f.excuse) for f in found):
-        return Status.FAILED
     if broken:
         return Status.ERROR
+    if any(f.fails or (strict and f.level == WARNING and not f.excuse) for f in found):
+        return Status.FAILED
     if not due:
         return Status.PENDING
     waived = any(f.excuse and (f.level == CRITICAL or strict) for f in found)
@@ -321,18 +331,32 @@ def _state(chain: Chain) -> str:
 
 
 def _assurance(chain: Chain, verdict: Verdict) -> Assurance:
-    """What the verdict rests on: digests were recomputed; names and clocks are claims."""
-    pinned = [n["file"].text for n in chain.prerequisites["inputs"] if n["sha256"].text]
-    archived = [n for n in chain.record.node("rca-manifest.json")["items"] if n["sha256"].text]
-    checked = []
-    if pinned:
-        checked.append(f"{_count(len(pinned), 'input')} as pinned")
-    if archived:
-        checked.append(f"{_count(len(archived), 'archived file')} as digested")
-    consistent = ("record consistent",) if verdict is Verdict.PASSED else ()
+    """What the verdict rests on: digests recomputed here; names and clocks are claims."""
+    record, passed = chain.record, verdict is Verdict.PASSED
+    pinned = {n["file"].text: n["sha256"].text for n in chain.prerequisites["inputs"]}
+    inputs = sum(bool(d and d.sha256 == sha) for d, sha in _read(record, pinned))
+    items = record.node("rca-manifest.json")["items"]
+    archived = sum(bool(n["path"].text and n["sha256"].text) for n in items)
+    checked = [f"{_count(inputs, 'input')} as pinned"] if inputs else []
+    checked += [f"{_count(archived, 'archived file')} as digested"] if archived else []
+    derived = ("derived files",) if any(_derived(d) for d in record.own()) else ()
     return Assurance(
-        consistent, tuple(checked) if verdict is Verdict.PASSED else (), ("identities", "clocks")
+        ("record consistent",) if passed else (),
+        tuple(checked) if passed else (),
+        ("identities", "clocks", *derived),
     )
+
+
+def _read(record: Record, pinned: dict[str, str]) -> list[tuple[Document | None, str]]:
+    known = record.protocol.artifacts
+    return [(record.document(name), sha) for name, sha in pinned.items() if name in known]
+
+
+def _derived(document: Document) -> bool:
+    """Whether a file says that it was derived from others, and so corroborates none of them."""
+    if isinstance(document.value, dict):
+        return bool(document.value.get("derived_from"))
+    return isinstance(document.value, Markdown) and bool(document.value.front.get("derived_from"))
 
 
 def _count(number: int, noun: str) -> str:

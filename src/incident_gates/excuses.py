@@ -13,6 +13,7 @@ from incident_gates.rules import RULES
 
 if TYPE_CHECKING:
     from incident_gates.chain import Chain
+    from incident_gates.evidence.times import Time
     from incident_gates.incident import Node
     from incident_gates.protocol import Protocol
     from incident_gates.rules import Rule
@@ -39,6 +40,8 @@ FIELDS = {
 }
 GRANTED_BY = {WAIVER: "approved_by", DEVIATION: "accepted_by"}
 ACCEPTED_BY = 2
+# In these gates, whoever ran or approved something is concerned in every finding.
+ACTED_IN = ("mitigation", "recovery")
 
 
 def refuses(rule: Rule, kind: str, protocol: Protocol) -> str:
@@ -49,7 +52,7 @@ def refuses(rule: Rule, kind: str, protocol: Protocol) -> str:
     if rule.criterion in ("readable", "excused") and rule.id != "FIL001":
         return "a file can always be repaired"
     if kind == DEVIATION:
-        return ""
+        return "what is missing can be supplied" if rule.id == "FIL001" else ""
     if rule.criterion == "order":
         return "the causal order cannot be waived"
     if rule.criterion == "consistent":
@@ -159,24 +162,29 @@ def _unauthorised(chain: Chain, entry: Node, gate: str, finding: Finding) -> str
         return f"{entry['requested_by']['name'].text} requested it, and granted it as well"
     if kind == DEVIATION:
         return _not_independent(chain, names, finding)
-    return _roles_missing(chain, people, gate)
+    return _roles_missing(chain, people, gate, granted)
 
 
 def _not_independent(chain: Chain, names: set[str], finding: Finding) -> str:
-    concerned = {chain.limits.identity(name) for name in finding.concerned}
+    acted = [e.operator for e in chain.executions] if RULES[finding.rule].gate in ACTED_IN else []
+    acted += [a.name for d in chain.decisions for a in d.approvals] if acted else []
+    concerned = {chain.limits.identity(name) for name in (*finding.concerned, *acted) if name}
+    strangers = sorted(name for name in names if not chain.limits.knows(name))
+    if strangers:
+        return f"the policy does not know {' and '.join(strangers)}"
     if len(names - concerned) >= ACCEPTED_BY:
         return ""
     those = ", ".join(sorted(finding.concerned))
     return f"it takes two people who are not concerned in it{f' ({those})' if those else ''}"
 
 
-def _roles_missing(chain: Chain, people: list[Node], gate: str) -> str:
+def _roles_missing(chain: Chain, people: list[Node], gate: str, granted: Time | None) -> str:
     gates = {g.id: g for g in chain.limits.protocol.gates}
     wanted = gates[gate].waiver if gate in gates else ("incident_commander",)
     held = defaultdict(set)
     for person in people:
         name, role = person["name"].text, person["role"].text
-        if chain.holds(name, role, None):
+        if chain.holds(name, role, granted):
             held[role].add(chain.limits.identity(name))
     absent = [role for role in wanted if not held[role]]
     if absent:

@@ -205,7 +205,7 @@ def _line(
         clock = times.Clock(date(2000, 1, 1))
         read = clock.read(line.text)
         rest = read[1] if read else ""
-        pieces = re.split(r"\s+[-–—|]\s+", rest, maxsplit=len(parts) - 1)
+        pieces = re.split(r"\s[-–—|]\s", " ".join(rest.split()), maxsplit=len(parts) - 1)
         columns = dict(zip(parts, pieces, strict=False))
         yield _Raw(line.text, columns, line.line, section.title)
     elif line.depth == 1 and not _KEYED.match(line.text):
@@ -325,7 +325,7 @@ def classifications(record: Record) -> tuple[Classification, ...]:
                     a["name"].text, a["role"].text, a["severity"].text, a["assessed_at"].time, a
                 )
                 for a in node["assessors"]
-                if a["name"].text
+                if a["name"].text or a["severity"].text
             ),
         )
         for node in record.node("severity-assessment.json")["classifications"]
@@ -536,11 +536,13 @@ class Check(NamedTuple):
 
 
 def _latest(results: tuple[Result, ...]) -> Result | None:
-    """The latest run by time; where a time is missing, the last of the file."""
-    timed = [(r.time.latest, index) for index, r in enumerate(results) if r.time]
-    if len(timed) < len(results) or not timed:
-        return results[-1] if results else None
-    return results[max(timed)[1]]
+    """The latest run by time; where that cannot be told, one that did not pass."""
+    if not results:
+        return None
+    last = max((r.time.earliest for r in results if r.time), default=None)
+    # Whichever of several may have come last counts as the last; one that did not pass, first.
+    maybe = [r for r in results if not r.time or not last or r.time.latest > last]
+    return next((r for r in maybe if r.result != "passed"), maybe[-1])
 
 
 def checks(record: Record) -> tuple[Check, ...]:

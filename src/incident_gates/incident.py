@@ -177,6 +177,8 @@ _PLACEHOLDER = re.compile(
 def is_placeholder(text: str) -> bool:
     """Whether a text only holds the place of evidence: TBD, TODO …, a lone dot, a bare N/A."""
     word = text.strip(_DECORATION)
+    if len(word) > bounds.TEXT_CHARS:
+        word = f"{word[: bounds.TEXT_CHARS]}…"
     return not word or _PLACEHOLDER.match(word) is not None
 
 
@@ -197,15 +199,27 @@ class Record:
     the repository: reported paths are relative to it.
     """
 
-    def __init__(self, folder: Path, *, site: Path, base: Path, protocol: Protocol) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        site: Path,
+        base: Path,
+        protocol: Protocol,
+        flat: bool | None = None,
+    ) -> None:
         self.folder = folder
         self.site = site
         self.base = base
         self.protocol = protocol
+        usual = folder.name == "incidents" and folder.parent.name == ".artifacts"
+        # Files directly in the root: the protocol's own layout, one incident.
+        self.flat = usual if flat is None else flat
         self.path = _relative(folder, base)
         self.refusal: Refusal | None = None
         self._documents: dict[str, Document | None] = {}
         self._blanks: dict[str, Document] = {}
+        self._digests: dict[str, str] = {}
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -221,11 +235,6 @@ class Record:
             self.refusal = refusal
         there = (n for n in self.protocol.artifacts if (self.folder / n).is_file())
         return tuple(files.Entry(name, 0, "file") for name in there)
-
-    @cached_property
-    def flat(self) -> bool:
-        """Whether the files lie directly in the root: the protocol's own layout, one incident."""
-        return self.folder.name == "incidents" and self.folder.parent.name == ".artifacts"
 
     @cached_property
     def incident_id(self) -> str:
@@ -273,7 +282,10 @@ class Record:
 
     def attachment_digest(self, path: str) -> str:
         """The digest of a file that the evidence names; raises Refusal where it may not be read."""
-        return files.digest(files.read_under(self.folder, path, bounds.INCIDENT_BYTES))
+        if path not in self._digests:
+            data = files.read_under(self.folder, path, bounds.INCIDENT_BYTES)
+            self._digests[path] = files.digest(data)
+        return self._digests[path]
 
     def kept_plans(self) -> list[Markdown]:
         """Earlier mitigation plans: copies kept in the folder, and what git holds of the file."""

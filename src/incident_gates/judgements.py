@@ -28,6 +28,7 @@ class _Setting(NamedTuple):
 
     policy: Policy
     flags: dict[str, float]
+    tighten_only: bool
     now: datetime
     request: Request
 
@@ -45,14 +46,15 @@ def judge_all(
             yield engine.judge(records.pop(), limits, now, request)
         return
     policy = limits.policy._replace(data=dict(limits.policy.data))
-    yield from _in_parallel(records, _Setting(policy, dict(limits.flags), now, request), cores)
+    flags, tighten_only = dict(limits.flags), limits.flags_tighten_only
+    yield from _in_parallel(records, _Setting(policy, flags, tighten_only, now, request), cores)
 
 
 def _in_parallel(records: list[Record], setting: _Setting, cores: int) -> Iterator[IncidentReport]:
     from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
-    places = [(record.folder, record.site, record.base) for record in records]
+    places = [(r.folder, r.site, r.base, r.flat) for r in records]
     records.clear()
     try:
         with ProcessPoolExecutor(cores, initializer=_begin, initargs=(setting,)) as pool:
@@ -65,11 +67,13 @@ _current: list[tuple[Limits, _Setting]] = []
 
 
 def _begin(setting: _Setting) -> None:
-    _current.append((Limits(protocol.load(), setting.policy, setting.flags), setting))
+    tighten_only = setting.tighten_only
+    limits = Limits(protocol.load(), setting.policy, setting.flags, flags_tighten_only=tighten_only)
+    _current.append((limits, setting))
 
 
-def _judge(place: tuple[Path, Path, Path]) -> IncidentReport:
+def _judge(place: tuple[Path, Path, Path, bool]) -> IncidentReport:
     limits, setting = _current[-1]
-    folder, site, base = place
-    record = Record(folder, site=site, base=base, protocol=limits.protocol)
+    folder, site, base, flat = place
+    record = Record(folder, site=site, base=base, protocol=limits.protocol, flat=flat)
     return engine.judge(record, limits, setting.now, setting.request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from functools import cached_property
 from types import MappingProxyType
@@ -97,17 +98,23 @@ class Limits:
         protocol: Protocol,
         policy: Policy | None = None,
         flags: Mapping[str, float] | None = None,
+        *,
+        flags_tighten_only: bool = False,
     ) -> None:
         self.protocol = protocol
         self.policy = policy or Policy()
         self.flags = flags or {}
+        self.flags_tighten_only = flags_tighten_only
 
     def threshold(self, name: str, severity: str = "") -> float:
         """The value in force of a threshold of the protocol, in the unit named there."""
-        if name in self.flags:
-            return self.flags[name]
+        entry = self.protocol.data["thresholds"][name]
         value = self._policy_threshold(name, severity)
-        return float(self.protocol.data["thresholds"][name]["value"] if value is None else value)
+        own = float(entry["value"] if value is None else value)
+        flag = self.flags.get(name)
+        if flag is None or (self.flags_tighten_only and looser(entry, flag, own)):
+            return own
+        return flag
 
     def _policy_threshold(self, name: str, severity: str = "") -> float | None:
         """What the policy says of a threshold; the loosest where no severity is named."""
@@ -143,7 +150,12 @@ class Limits:
         folded = name.strip().casefold()
         wanted = str(aliases.get(folded, folded)).casefold()
         known = {key.casefold(): value for key, value in self.protocol.severities.items()}
-        return known.get(wanted) or known.get(wanted.replace("sev", "sev-").replace("--", "-"))
+        # The protocol's own names mean what the protocol says, whatever an alias claims.
+        return (
+            known.get(folded)
+            or known.get(wanted)
+            or known.get(wanted.replace("sev", "sev-").replace("--", "-"))
+        )
 
     def audiences(self, severity: Severity) -> tuple[str, ...]:
         """Who must be told at that severity: the protocol's audiences and the policy's."""
@@ -185,6 +197,10 @@ class Limits:
         folded = fold(name)
         return self._identities.get(folded, folded)
 
+    def knows(self, name: str) -> bool:
+        """Whether the policy lists someone; one that lists nobody has nothing against anyone."""
+        return not self._identities or self.identity(name) in self._identities.values()
+
     def holders(self, role: str) -> frozenset[str] | None:
         """The people to whom the policy gives a role; None where it gives it to nobody."""
         people = self.policy.data.get("people", ())
@@ -204,5 +220,18 @@ def looser(entry: Mapping[str, Any], value: float, than: float) -> bool:
 
 
 def fold(name: str) -> str:
-    """A name as people compare it: without case, at-sign, width variants or extra space."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().replace("@", " ").split())
+    """A name as people compare it: letters and digits alone.
+
+    Case, width, punctuation, what stands in brackets and characters that nobody sees do not make
+    another person.
+    """
+    plain = re.sub(r"[(\[{][^)\]}]*[)\]}]?", " ", unicodedata.normalize("NFKC", name)).casefold()
+    seen = (c if c.isalnum() else "" if _unseen(c) else " " for c in plain)
+    return " ".join("".join(seen).split())
+
+
+def _unseen(character: str) -> bool:
+    return unicodedata.category(character) in ("Cf", "Cc", "Mn", "Me") or character in _FILLERS
+
+
+_FILLERS = "\u115f\u1160\u3164\uffa0"

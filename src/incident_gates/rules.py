@@ -109,6 +109,8 @@ def _listed(names: list[str]) -> str:
 def _is_said(node: Node) -> bool:
     if node.text or node.time or node.number is not None or node.flag is not None:
         return True
+    if isinstance(node.value, list):
+        return any(_is_said(child) for child in node)
     if isinstance(node.value, dict) and "name" in node.value:
         return bool(node["name"].text)
     return bool(node.value) and isinstance(node.value, (dict, list)) and "at" not in node.value

@@ -82,8 +82,8 @@ def limits_under(policy: Policy, job: Job) -> tuple[Limits, list[str]]:
     if policy.path:
         policy = policy._replace(path=_shown(Path(policy.path), job.here))
     base = Limits(proto, policy)
-    flags, notices = _allowed_flags(base, job.flags)
-    limits = Limits(proto, policy, flags)
+    notices = _ignored_flags(base, job.flags)
+    limits = Limits(proto, policy, job.flags, flags_tighten_only=in_ci())
     said = limits.looser_than_protocol()
     return limits, notices + [f"Looser than the protocol: {sentence}" for sentence in said]
 
@@ -95,21 +95,24 @@ def _shown(path: Path, cwd: Path) -> str:
         return path.name
 
 
-def _allowed_flags(base: Limits, flags: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:
-    """In CI a change must not loosen what judges it: looser flags are ignored, and said."""
-    in_ci = os.environ.get("CI", "").lower() in ("1", "true")
-    kept, notices = {}, []
-    for name, value in flags.items():
+def in_ci() -> bool:
+    """Whether a service runs us, where a change must not loosen what judges it."""
+    return os.environ.get("CI", "").lower() in ("1", "true")
+
+
+def _ignored_flags(base: Limits, flags: Mapping[str, float]) -> list[str]:
+    """Flags that ask for less than policy or protocol, which in CI are ignored, and said."""
+    said = []
+    for name, value in flags.items() if in_ci() else ():
         entry = base.protocol.data["thresholds"][name]
-        floor = base.threshold(name)
-        if in_ci and looser(entry, value, floor):
-            notices.append(
-                f"WARNING: {entry['flag']} {value:g} is looser than {floor:g} "
-                "of the policy or the protocol, and is ignored in CI."
+        floors = {base.threshold(name, severity) for severity in ("", *base.protocol.severities)}
+        tightest = min(floors) if entry["comparison"] == "<=" else max(floors)
+        if looser(entry, value, tightest):
+            said.append(
+                f"WARNING: {entry['flag']} {value:g} is looser than {tightest:g} "
+                "of the policy or the protocol, and is ignored in CI where it is."
             )
-        else:
-            kept[name] = value
-    return kept, notices
+    return said
 
 
 def run(job: Job) -> Report:
@@ -119,10 +122,11 @@ def run(job: Job) -> Report:
     records, said = discover.records(job.selection, limits.policy, limits.protocol, job.here)
     if not records:
         nothing_here = _nothing(job.selection)
-        if job.request.require == engine.DUE and not job.request.gates:
+        if job.request.require == engine.DUE:
             raise UsageError(nothing_here)
         notices.append(nothing_here)
-    incidents = tuple(judgements.judge_all(records, limits, now, job.request))
+    request = job.request._replace(fixed=job.as_of is not None)
+    incidents = tuple(judgements.judge_all(records, limits, now, request))
     verdict = worst(incidents) or Verdict.FAILED
     report = report_on(job, limits, now, verdict, incidents)
     # Whoever asks by hand whether something may be executed is told no where nothing is.

@@ -101,8 +101,14 @@ def _fail(sentence: str, code: int) -> NoReturn:
 
     said = visible(sentence, 500)
     if code == CouldNotTell.exit_code:
-        from incident_gates.run import error_announcement
-
-        said = error_announcement("check", said)
-    click.echo(said if code == CouldNotTell.exit_code else f"Error: {said}", err=True)
+        announce(said)
+    else:
+        click.echo(f"Error: {said}", err=True)
     raise SystemExit(code)
+
+
+def announce(said: str) -> None:
+    """The protocol's words where it could not be told, on standard error."""
+    from incident_gates.run import error_announcement
+
+    click.echo(error_announcement("check", said), err=True)

@@ -38,6 +38,14 @@ ATTACHMENT_DEPTH: Final = 8
 # Longer than any path a repository holds in practice, shorter than what an OS chokes on.
 PATH_CHARS: Final = 1024
 
+# The same mistake a thousand times is said two hundred times, and counted.
+FINDINGS_A_RULE: Final = 200
+# What is looked at of one text where its beginning decides.
+TEXT_CHARS: Final = 2000
+# A monitoring package says within this what it is.
+ZIP_LOOKED_INTO: Final = 50
+ZIP_MEMBER_BYTES: Final = 1 * MIB
+
 # What a message may repeat of the evidence.
 EXCERPT_CHARS: Final = 200
 # A stated duration or tolerance beyond ten years is a typing error.

@@ -375,12 +375,26 @@ def references_lead_somewhere(chain: Chain, limits: Limits) -> Iterator[Breach]:
         if options:
             yield from _dangling(decision.node["option"], options, "option in the plan")
         yield from _dangling(decision.node["supersedes"], decisions - {decision.id}, "decision")
+        if decision.id in _replaced_by(chain, decision):
+            said = f"{decision.id} supersedes itself by way of {decision.supersedes}"
+            yield Breach(decision.node["supersedes"].place, said, subject=decision.id)
     for execution in chain.executions:
         # That it names a decision is asked in gate 2, which must not pass without one.
         others = executions - {execution.id}
         yield from _dangling(execution.node["superseded_by"], others, "execution")
     for item in chain.checklist["items"] if options else ():
         yield from _dangling(item["option"], options, "option in the plan")
+
+
+def _replaced_by(chain: Chain, decision: facts.Decision) -> set[str]:
+    """Every decision that one supersedes, directly or by way of others."""
+    older = {d.id: d.supersedes for d in chain.decisions}
+    seen: set[str] = set()
+    current = decision.supersedes
+    while current and current not in seen:
+        seen.add(current)
+        current = older.get(current, "")
+    return seen if decision.supersedes != decision.id else set()
 
 
 def _dangling(node: Node, known: set[str], kind: str) -> Iterator[Breach]:
@@ -505,6 +519,38 @@ def open_record_is_kept_up(chain: Chain, limits: Limits) -> Iterator[Breach]:
     if chain.now - newest.latest > timedelta(days=days):
         age = (chain.now - newest.latest).days
         yield Breach(place, f"the newest evidence is {age} days old", f"at most {days:g} days")
+
+
+@rule(
+    "FIL016",
+    gate="record",
+    criterion="consistent",
+    level=WARNING,
+    says="A derived file is older than what it was derived from",
+    why="A derived file repeats others and proves nothing by itself; out of date, it misleads.",
+    fix="Derive it again, or write its entries by hand and remove derived_from.",
+)
+def derived_files_are_current(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """Each digest in derived_from is that of the file it names."""
+    for document in chain.record.own():
+        for place, name, stated in _sources(document):
+            source = chain.record.document(name) if name in limits.protocol.artifacts else None
+            if source is None or source.sha256 != stated:
+                gone = "is not here" if source is None else "has changed since"
+                yield Breach(place, f"{name or 'its source'} {gone}", subject=document.name)
+
+
+def _sources(document: Document) -> Iterator[tuple[Place, str, str]]:
+    if isinstance(document.value, Markdown):
+        stated = document.value.front.get("derived_from")
+        line = document.value.front_marks.get(("derived_from",), (1, 1))[0]
+        for entry in stated if isinstance(stated, list) else ():
+            if isinstance(entry, dict):
+                name, sha = str(entry.get("file", "")), str(entry.get("sha256", ""))
+                yield Place(document.name, line=line), name, sha
+    else:
+        for node in document.root["derived_from"]:
+            yield node.place, node["file"].text, node["sha256"].text
 
 
 @rule(

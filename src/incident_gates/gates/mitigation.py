@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from incident_gates.model import Metric
 from incident_gates.rules import (
     CRITICAL,
     DO_NOT_CHANGE,
+    INFO,
     WARNING,
     Breach,
     Place,
@@ -271,7 +273,7 @@ def prerequisites_before_execution(chain: Chain, limits: Limits) -> Iterator[Bre
     for what, entries in _prerequisites(chain).items():
         timed = [(time, node) for node, key in entries if (time := node[key].time)]
         # A later entry of the same kind is a hand-over or a second look; the first one counts.
-        if not timed or any(node["standing"] for node, _ in entries):
+        if not timed or any(_stands(node["standing"]) for node, _ in entries):
             continue
         time, node = min(timed, key=lambda pair: pair[0].latest)
         key = entries[0][1]
@@ -301,6 +303,11 @@ def _prerequisites(chain: Chain) -> dict[str, list[tuple[Node, str]]]:
     for node in chain.prerequisites["system_states"]:
         found.setdefault(node["state"].text, []).append((node, "verified_at"))
     return found
+
+
+def _stands(standing: Node) -> bool:
+    """Whether something verified in advance is really cited: where, and until when."""
+    return bool(standing["reference"].text and standing["expires_at"].time)
 
 
 @rule(
@@ -564,7 +571,8 @@ def approvals_are_complete(chain: Chain, limits: Limits) -> Iterator[Breach]:
                 yield _not_approved(chain, decision, run, required.role)
             elif approval and not approval.standing:
                 yield from missing(approval.node, "approved_at", subject=subject)
-        yield from missing(decision.node, "action", "decided_at", "services", subject=decision.id)
+        names = ("option", "action", "decided_at", "services")
+        yield from missing(decision.node, *names, subject=decision.id)
 
 
 def _not_approved(chain: Chain, decision: Decision, run: Execution | None, role: str) -> Breach:
@@ -852,6 +860,105 @@ def _late_approval(chain: Chain, execution: Execution, approval: Approval) -> It
         concerned=(execution.operator, approval.name),
         level=CRITICAL if proven or not fine else WARNING,
     )
+
+
+@rule(
+    "MIT025",
+    gate="mitigation",
+    criterion="approvals",
+    level=CRITICAL,
+    says="An approval was written down after the execution, without a source",
+    why="An earlier approval that nobody can look up is one that may never have been given.",
+    fix=f"{DO_NOT_CHANGE}. Name where the approval can be seen as its source; if there is none, "
+    "record a deviation.",
+    needs=(DECISIONS,),
+)
+def late_entries_name_their_source(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """An approval recorded after its execution has a source; with one it is shown as INFO."""
+    for decision, run in chain.live:
+        for approval in decision.approvals if run and run.started else ():
+            if run and run.started:
+                yield from _written_late(decision, run, run.started, approval)
+
+
+def _written_late(
+    decision: Decision, run: Execution, started: Time, approval: Approval
+) -> Iterator[Breach]:
+    recorded, given = approval.node["recorded_at"], approval.time
+    claims_earlier = given is None or order(started, given) is not Order.PROVEN
+    if recorded.time and claims_earlier and order(recorded.time, started) is Order.CONTRADICTED:
+        source = approval.node["source"].text
+        said = f"{approval.name}'s approval of {decision.id} was written down after {run.id}"
+        about = f"{said}, from {source}" if source else f"{said} had started, and names no source"
+        subject, level = f"{decision.id}/{approval.role}", INFO if source else CRITICAL
+        people = (approval.name, run.operator)
+        yield Breach(recorded.place, about, "", (), subject, people, level)
+
+
+@rule(
+    "MIT026",
+    gate="mitigation",
+    criterion="order",
+    level=WARNING,
+    says="What was run does not look like what was decided",
+    why="An approval covers one action; another version or script is another action.",
+    fix="Say in the report why the command differs, or let a new decision cover it.",
+)
+def command_fits_decision(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """Versions and script names of the decided action occur in the command."""
+    for execution in chain.executions:
+        decision, command = chain.decision_of(execution), execution.node["command"]
+        if decision is None or not command.text:
+            continue
+        ran = set(_tokens(command.text))
+        absent = [word for word in _tokens(decision.node["action"].text) if word not in ran]
+        if absent:
+            said = f"{execution.id} ran without {', '.join(absent)}, which {decision.id} decided"
+            expected = decision.node["action"].text
+            yield Breach(command.place, said, expected, (), execution.id, (execution.operator,))
+
+
+def _tokens(text: str) -> list[str]:
+    """The words of an action that name one thing: a version, a file, a digest."""
+    words = (word.strip("`'\",;:()").split("/")[-1] for word in text.split())
+    return [w for w in words if re.search(r"[0-9]", w) or re.search(r"\w\.\w", w)]
+
+
+@rule(
+    "MIT027",
+    gate="mitigation",
+    criterion="order",
+    level=CRITICAL,
+    says="An approval or assessment is older than the incident",
+    why="What was said before anything was detected was said of something else.",
+    fix="Look up the time at its source, and correct it if it was mistyped; an approval given in "
+    "advance is a standing approval of the policy.",
+    at_once=True,
+)
+def words_follow_detection(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """Nobody approved or assessed before detection and impact; readiness may be older (WARNING)."""
+    known = (chain.detected, chain.severity_file["impact_started_at"].time)
+    begun = min((t for t in known if t), key=lambda t: t.earliest, default=None)
+    for what, time, place, who, level in _words(chain) if begun else ():
+        if begun and time and order(begun, time) is Order.CONTRADICTED:
+            said = f"{what} at {time.shown} is from before the incident"
+            expected = f"after {begun.shown}"
+            yield Breach(place, said, expected, (), what, (who,), level)
+
+
+def _words(chain: Chain) -> Iterator[tuple[str, Time | None, Place, str, str]]:
+    for decision in chain.decisions:
+        for given in decision.approvals:
+            what = f"{given.name}'s approval of {decision.id}"
+            if not given.standing:
+                yield what, given.time, given.node["approved_at"].place, given.name, CRITICAL
+    for consensus in chain.consensus:
+        for word in consensus.classification.assessors:
+            what = f"{word.name}'s assessment"
+            yield what, word.time, word.node["assessed_at"].place, word.name, CRITICAL
+    for item in chain.readiness_items():
+        what, who = f'"{item["id"].text}"', item["verified_by"]["name"].text
+        yield what, item["verified_at"].time, item["verified_at"].place, who, WARNING
 
 
 def _readiness(chain: Chain) -> tuple[int, int, int]:

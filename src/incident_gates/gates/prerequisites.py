@@ -7,7 +7,7 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from incident_gates.evidence import strict_json, strict_yaml
+from incident_gates.evidence import bounds, strict_json, strict_yaml
 from incident_gates.evidence.archives import Archive
 from incident_gates.evidence.markdown import Table
 from incident_gates.evidence.refusal import Refusal
@@ -80,6 +80,9 @@ def artifact_is_the_pinned_one(chain: Chain, limits: Limits) -> Iterator[Breach]
         name, pinned = node["file"].text, node["sha256"].text
         known = name in chain.limits.protocol.artifacts
         document = chain.record.document(name) if known else None
+        if document is None and known and _is_optional(chain, name):
+            said = f"{name} was pinned and is gone"
+            yield Breach(node["file"].place, said, f"sha256 {pinned}", subject=name)
         if document and document.data and pinned and document.sha256 != pinned:
             yield Breach(
                 node["sha256"].place,
@@ -88,6 +91,11 @@ def artifact_is_the_pinned_one(chain: Chain, limits: Limits) -> Iterator[Breach]
                 (f"sha256 {document.sha256}  {document.path}",),
                 subject=name,
             )
+
+
+def _is_optional(chain: Chain, name: str) -> bool:
+    """Whether an input need not be there; of the others PRE001 says that they are missing."""
+    return any(entry["file"] == name and entry.get("optional") for entry in _inputs(chain))
 
 
 @rule(
@@ -149,23 +157,24 @@ def package_holds_configuration(chain: Chain, limits: Limits) -> Iterator[Breach
     if not isinstance(archive, Archive):
         return
     globs = tuple(limits.policy.data.get("monitoring_globs", ()))
-    if not any(_is_configuration(archive, m.name, globs) for m in archive.members):
+    small = [m for m in archive.members if m.size <= bounds.ZIP_MEMBER_BYTES]
+    telling = [m for m in small if m.name.endswith((".yml", ".yaml", ".json"))]
+    named = any(fnmatchcase(m.name, glob) for m in archive.members for glob in globs)
+    looked_into = telling[: bounds.ZIP_LOOKED_INTO]
+    if not (named or any(_is_configuration(archive, m.name) for m in looked_into)):
         names = tuple(m.name for m in archive.members[:5])
         expected = "a Prometheus rule file, an Alertmanager configuration or a Grafana dashboard"
         yield Breach(Place(name), "no member is monitoring configuration", expected, names)
 
 
-def _is_configuration(archive: Archive, name: str, globs: tuple[str, ...]) -> bool:
-    if any(fnmatchcase(name, glob) for glob in globs):
-        return True
+def _is_configuration(archive: Archive, name: str) -> bool:
     try:
-        if name.endswith((".yml", ".yaml")):
-            return _is_yaml_configuration(archive.read(name).decode())
+        text = archive.read(name).decode()
         if name.endswith(".json"):
-            return _configures(strict_json.parse(archive.read(name).decode()))
+            return _configures(strict_json.parse(text))
+        return _is_yaml_configuration(text)
     except (Refusal, UnicodeDecodeError):
         return False
-    return False
 
 
 CONFIGURES = ("groups", "panels", "route", "receivers")

@@ -134,6 +134,10 @@ def outcome_fits_exit_code(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """No execution succeeded with a non-zero exit code."""
     for execution in chain.executions:
         code = execution.node["exit_code"]
+        if execution.outcome == "not_applicable" and code.number not in (None, 0):
+            said = f"{execution.id} is not applicable, but has exit code {code.number:g}"
+            people = (execution.operator,)
+            yield Breach(code.place, said, "its real outcome", (), execution.id, people)
         if execution.outcome == "succeeded" and code.number not in (None, 0):
             said = f"{execution.id} succeeded with exit code {code.number:g}"
             yield Breach(code.place, said, "exit code 0", (), execution.id, (execution.operator,))

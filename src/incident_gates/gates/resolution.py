@@ -96,6 +96,13 @@ def end_is_possible(chain: Chain, limits: Limits) -> Iterator[Breach]:
     for later, (earlier, first, then) in _impossible(chain).items():
         said = f"{later} ({then.shown}) is before {earlier} ({first.shown})"
         yield Breach(chain.resolution[later].place, said, subject=later)
+    closed = chain.resolution["closed_at"]
+    runs = [(f"{e.id} started", e.started) for e in chain.mitigations]
+    done = (*runs, ("the last recovery check ran", chain.recovered))
+    for what, time in () if "closed_at" in _impossible(chain) else done:
+        if time and closed.time and order(time, closed.time) is Order.CONTRADICTED:
+            said = f"closed_at ({closed.time.shown}) is before {what} ({time.shown})"
+            yield Breach(closed.place, said, subject=f"closed_at/{what.split()[0]}")
 
 
 def _impossible(chain: Chain) -> dict[str, tuple[str, Time, Time]]:
@@ -304,7 +311,9 @@ def _told_in_time(chain: Chain, node: Node, audience: str) -> Iterator[Breach]:
     needs=(SUMMARY,),
 )
 def action_items_are_owned(chain: Chain, limits: Limits) -> Iterator[Breach]:
-    """Each action item has kind, description, owner and due date."""
+    """There are action items, each with kind, description, owner and due date."""
+    if not list(chain.resolution["action_items"]):
+        yield from missing(chain.resolution, "action_items", reasoned=WARNING)
     for item in chain.resolution["action_items"]:
         subject = item["id"].text or str(item.pointer[-1])
         yield from missing(item, "kind", "description", "owner", subject=subject)
@@ -453,7 +462,7 @@ def _stated(chain: Chain, name: str) -> tuple[str, int]:
 
 def _bare(text: str) -> str:
     """A value without what is added to it: ``SEV-1 (all customers)``."""
-    return re.split(r"\s*[(;,–—]", text, maxsplit=1)[0].strip()
+    return re.split(r"[(;,–—]", text, maxsplit=1)[0].strip()
 
 
 @rule(
@@ -646,14 +655,20 @@ def _says_something(parsed: Markdown, section: Section) -> bool:
     level=WARNING,
     says="The closed record does not name the protocol version",
     why="A record is judged by the rules of its time; next year's readers must know which.",
-    fix="Write the version that `incident-gates --version` shows as protocol_version.",
+    fix="Write the protocol's version, which every JSON report names, as protocol_version.",
     needs=(SUMMARY,),
 )
 def protocol_version_is_named(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """A closed record names the protocol version that it was judged by."""
-    if chain.closed:
-        for breach in missing(chain.resolution, "protocol_version"):
-            yield replace(breach, expected=limits.protocol.version)
+    if not chain.closed:
+        return
+    for breach in missing(chain.resolution, "protocol_version"):
+        yield replace(breach, expected=limits.protocol.version)
+    named = chain.resolution["protocol_version"]
+    known = [entry["version"] for entry in limits.protocol.data["changelog"]]
+    if named.text and named.text not in known:
+        said = f"{named.text} is no version of this protocol"
+        yield Breach(named.place, said, f"one of {', '.join(known)}")
 
 
 def _completeness(chain: Chain, limits: Limits) -> tuple[int, int]:
@@ -672,5 +687,5 @@ def summary(chain: Chain, limits: Limits) -> str:
     """What the gate measured, in one line."""
     done, total = _completeness(chain, limits)
     stated = any(duration(n["value"].text) for n in chain.resolution["durations"])
-    agree = stated and not any(durations_follow(chain, limits))
+    agree = stated and not any((*durations_follow(chain, limits), *_duration_agrees(chain)))
     return f"{done}/{total} elements{' · durations agree' if agree else ''}"

@@ -34,6 +34,7 @@ INTAKE, ASSESSMENT, NOTICES = (
     "severity-assessment.json",
     "communication-log.md",
 )
+NOTHING_RUN = ("", "not_applicable")
 VERDICTS = ("real incident", "false positive")
 FINER = f"{DO_NOT_CHANGE}. Give a finer one with its source, if there is one."
 NO_IMPACT = re.compile(r"(none|no (customer )?impact)\W*", re.IGNORECASE)
@@ -107,8 +108,11 @@ def false_positive_is_one(chain: Chain, limits: Limits) -> Iterator[Breach]:
     seen = [
         f"{e.id} was executed  {e.node.document.name}"
         for e in chain.executions
-        if e.started or e.outcome not in ("", "not_applicable")
+        if e.started or e.completed or e.node["exit_code"] or e.outcome not in NOTHING_RUN
     ]
+    seen += [f"{c.id} was checked for recovery" for c in chain.checks if c.latest][:1]
+    if chain.resolution["mitigated_at"].time:
+        seen.append("mitigated_at is recorded  resolution-summary.json")
     impacts = (c.classification.node["customer_impact"].text for c in chain.consensus)
     if any(text and not NO_IMPACT.fullmatch(text) for text in impacts):
         seen.append(f"customer impact is recorded  {ASSESSMENT}")

@@ -11,7 +11,6 @@ from incident_gates.chain import Chain
 from incident_gates.changes import finding
 from incident_gates.gates.mitigation import break_glass
 from incident_gates.model import WARNING, Status
-from incident_gates.policy import fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -57,13 +56,15 @@ def _reasons(event: Event, asked: Mapping[str, list[str]]) -> Iterator[str]:
     labels = event.at("pull_request", "labels")
     for label in labels if isinstance(labels, list) else ():
         name = label.get("name") if isinstance(label, dict) else None
-        if isinstance(name, str) and fold(name) in {fold(each) for each in asked.get("labels", ())}:
+        if isinstance(name, str) and name.casefold() in {
+            each.casefold() for each in asked.get("labels", ())
+        }:
             yield f"label {name}"
     branch = event.text("pull_request", "head", "ref")
     if any(_matches(branch, glob) for glob in asked.get("branches", ())):
         yield f"branch {branch}"
     title = event.text("pull_request", "title")
-    if any(_matches(fold(title), fold(glob)) for glob in asked.get("titles", ())):
+    if any(_matches(title.casefold(), glob.casefold()) for glob in asked.get("titles", ())):
         yield f"title “{title}”"
 
 

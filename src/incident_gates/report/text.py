@@ -212,7 +212,7 @@ def _needs(incident: IncidentReport) -> Iterator[str]:
         yield "READY TO EXECUTE: severity agreed, plan ready, decision approved"
         yield ""
     later = [n for g in incident.gates if g.status is Status.PENDING for n in g.needs]
-    if later:
+    if later and incident.verdict is not Verdict.FAILED:
         yield from _need_list(incident, "STILL TO COME", later)
 
 
@@ -306,7 +306,7 @@ def _quoted(finding: Finding, paint: Callable[[str, str], str]) -> Iterator[str]
     source = (location.source or "").rstrip()
     indent = len(source) - len(source.lstrip())
     number = str(location.line)
-    room = WIDTH - len(number) - 5
+    room = WIDTH - len(number) - 6
     yield f"  {number} │  {visible(source.strip(), room)}"
     if location.column and location.end_column:
         begin = location.column - 1 - indent
