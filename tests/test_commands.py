@@ -223,3 +223,112 @@ def test_a_run_that_needs_no_explanation_does_not_import_what_explains() -> None
         check=False,
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+# --- what a newcomer, an auditor and an attacker found --------------------------------------------
+
+
+def git(site: Path) -> None:
+    """Git in a repository of the test's own."""
+    shutil.rmtree(site / ".git", ignore_errors=True)
+    subprocess.run(["git", "init", "-q", str(site)], check=True)
+
+
+@pytest.mark.parametrize("ignoring", [".gitignore", ".git/info/exclude"])
+def test_an_ignored_root_is_said(ignoring: str, site: Path) -> None:
+    """Evidence that git ignores reaches no commit, and nobody else would say so."""
+    git(site)
+    quiet = run("run_protocol_13_gates", site, *AS_OF)
+    (site / ignoring).write_text("build/\n.artifacts/\n")
+    said = run("run_protocol_13_gates", site, *AS_OF)
+    assert "is ignored by git" not in quiet.stdout
+    assert ".artifacts/incidents is ignored by git" in said.stdout
+
+
+def test_a_report_overwrites_neither_attachment_nor_policy(site: Path) -> None:
+    """Wherever it would stand among evidence, inputs or settings, it is refused."""
+    (site / ".incident-gates.yaml").write_text("close_within_days: 4\n")
+    targets = (
+        site / INCIDENT / "attachments/api-error.log",
+        site / ".artifacts/monitoring/new.json",
+        site / ".incident-gates.yaml",
+    )
+    for target in targets:
+        before = target.read_bytes() if target.exists() else None
+        done = run("run_protocol_13_gates", site, "--report", f"json={target}", *AS_OF)
+        assert (done.returncode, "among the evidence" in done.stderr) == (2, True)
+        assert (target.read_bytes() if target.exists() else None) == before
+
+
+def test_in_ci_a_flag_loosens_no_severity(site: Path) -> None:
+    """A policy that is lenient at SEV-3 lends nothing to a flag at SEV-1."""
+    policy = "thresholds:\n  notification_minutes:\n    SEV-3: 60\n"
+    (site / ".incident-gates.yaml").write_text(policy)
+    log = site / INCIDENT / "communication-log.md"
+    log.write_text(log.read_text().replace("| 02:16 UTC | email", "| 02:50 UTC | email"))
+    done = run("validate_gate_13_severity", site, "--sla", 60, *AS_OF, CI="true")
+    assert done.returncode == 1
+    assert "(≤ 5)" in done.stdout
+
+
+def test_a_part_of_a_monorepo_is_judged_from_inside(tmp_path: Path) -> None:
+    """The policy at the top names the roots; without one, the nearest usual root counts."""
+    part = tmp_path / "services/a"
+    shutil.copytree(COMPLETE, part)
+    (tmp_path / ".git").mkdir()
+    assert "PASSED" in run("run_protocol_13_gates", *AS_OF, cwd=part).stdout
+    (tmp_path / ".incident-gates.yaml").write_text("roots: [services/a/.artifacts/incidents]\n")
+    assert "PASSED" in run("run_protocol_13_gates", *AS_OF, cwd=part).stdout
+    assert "PASSED" in run("run_protocol_13_gates", *AS_OF, cwd=tmp_path).stdout
+
+
+def test_the_flat_layout_works_in_a_root_of_ones_own(site: Path) -> None:
+    """Files directly in a configured root are one incident, under the id that they state."""
+    shutil.copytree(site / INCIDENT, site / "ops/records")
+    (site / ".incident-gates.yaml").write_text("roots: [ops/records]\n")
+    done = run("run_protocol_13_gates", *AS_OF, cwd=site)
+    assert done.returncode == 0
+    assert "INC-2026-0042" in done.stdout
+
+
+def test_nothing_to_execute_is_no_leave_to_execute() -> None:
+    """A false positive has nothing to run: asked whether one may, the answer is no."""
+    example = ROOT / "examples/false-positive"
+    assert run("run_protocol_13_gates", example, *AS_OF).returncode == 0
+    asked = run("run_protocol_13_gates", example, "--require", "ready", *AS_OF)
+    assert (asked.returncode, "NOT APPLICABLE" in asked.stdout) == (1, True)
+
+
+def test_a_linked_incident_is_said_not_to_be_judged(site: Path, tmp_path: Path) -> None:
+    """What stands behind a link is not judged, and not passed over in silence."""
+    shutil.copytree(site / INCIDENT, tmp_path / "elsewhere")
+    (site / ".artifacts/incidents/INC-2026-0043").symlink_to(tmp_path / "elsewhere")
+    done = run("run_protocol_13_gates", site, *AS_OF)
+    assert "INC-2026-0043 is a link and was not judged" in done.stdout
+
+
+def test_a_breakdown_is_announced(site: Path) -> None:
+    """Exit 3 comes with the protocol's words for a run that could not tell."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv.pop(1))\n"
+        "from incident_gates import causal, commands\n"
+        "causal.links = None\n"
+        "commands.run_protocol_13_gates()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(ROOT / "src"), str(site)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert done.stderr.startswith("[RAY ERROR]")
+    assert "could not be judged" in done.stdout
+
+
+def test_a_misspelt_setting_is_shown_at_its_line(site: Path) -> None:
+    """The key, its line, and the one that was meant."""
+    (site / ".incident-gates.yaml").write_text("close_within_days: 4\nseverity_alias: {}\n")
+    done = run("run_protocol_13_gates", site, *AS_OF)
+    assert done.returncode == 2
+    assert ".incident-gates.yaml:2: unknown key severity_alias; did you mean" in done.stderr

@@ -44,7 +44,7 @@ class Desk:
         self.site = site
         self.folder = site / ".artifacts/incidents" / ID
         for command in (["init", "-q"], ["config", "user.name", "Sam"]):
-            subprocess.run(["git", "-C", str(site), *command], check=True)  # noqa: S607
+            subprocess.run(["git", "-C", str(site), *command], check=True)
 
     def run(self, *arguments: str) -> Result:
         return CliRunner().invoke(main, arguments, env={"INCIDENT_GATES_DEBUG": "1"})

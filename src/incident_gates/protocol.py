@@ -33,6 +33,7 @@ class Gate(NamedTuple):
     name: str
     evidence: tuple[str, ...]
     criteria: dict[str, str]
+    asks: str
     pass_threshold: str
     failure_handling: str
     due: str
@@ -120,6 +121,7 @@ def _gate(entry: dict[str, Any]) -> Gate:
         entry["name"],
         tuple(entry["evidence"]),
         dict(entry["criteria"]),
+        entry["asks"],
         entry["pass_threshold"],
         entry["failure_handling"],
         entry["due"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from datetime import datetime, timezone
 from pathlib import Path
 from types import MappingProxyType
@@ -171,7 +170,7 @@ def gate_texts() -> dict[str, dict[str, str]]:
     """The protocol's words for each gate that failed."""
     return {
         gate.id: {
-            "criteria": _sentence(gate.criteria.values()),
+            "criteria": gate.asks.rstrip("."),
             "failure_handling": gate.failure_handling,
         }
         for gate in protocol.load().gates
@@ -190,8 +189,3 @@ def error_announcement(step: str, explanation: str) -> str:
     """The protocol's words for a run that could not tell."""
     said: str = protocol.load().data["error_announcement"]
     return said.format(step=step, explanation=explanation.rstrip("."))
-
-
-def _sentence(parts: object) -> str:
-    joined = "; ".join(parts)  # type: ignore[arg-type]
-    return re.sub(r"\A.", lambda m: m.group().upper(), joined)
