@@ -36,6 +36,14 @@ RUNNING = [  # what an execution that still runs does not say yet
     "/executions/0/propagation_verified_at",
     "/executions/0/propagation_evidence",
 ]
+
+
+@pytest.fixture(autouse=True)
+def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Judged as by hand: in CI a flag may only tighten, which test_commands.py looks at."""
+    monkeypatch.delenv("CI", raising=False)
+
+
 NOT_CLOSED = {"set": {SUMMARY: {"/status": "resolved"}}, "unset": {SUMMARY: ["/closed_at"]}}
 
 # Each stage of an incident in progress: what the record holds by then, and when it is judged.
