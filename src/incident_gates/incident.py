@@ -101,8 +101,8 @@ class Node:
         self.value = value
 
     def __getitem__(self, key: str) -> Node:
-        value = self.value.get(key) if isinstance(self.value, dict) else None
-        return Node(self.document, self, key, value)
+        inside = self.value
+        return Node(self.document, self, key, inside.get(key) if type(inside) is dict else None)
 
     def __iter__(self) -> Iterator[Node]:
         if isinstance(self.value, list):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from functools import cached_property
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -219,6 +219,7 @@ def looser(entry: Mapping[str, Any], value: float, than: float) -> bool:
     return value > than if entry["comparison"] == "<=" else value < than
 
 
+@lru_cache(maxsize=4096)
 def fold(name: str) -> str:
     """A name as people compare it: letters and digits alone.
 
