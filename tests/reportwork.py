@@ -175,6 +175,5 @@ def hostile(said: str, verdict: Verdict = Verdict.FAILED) -> Report:
         found,
         (said,),
         Assurance((said,), (said,), (said,)),
-        said,
     )
     return wrap(incident, notices=(said, f"WARNING: {said}"))._replace(policy=(said, "cd" * 32))

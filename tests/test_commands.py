@@ -12,8 +12,9 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+from click.testing import CliRunner
 
-from incident_gates import schema
+from incident_gates import cli, schema
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPLETE = ROOT / "examples/complete"
@@ -332,3 +333,22 @@ def test_a_misspelt_setting_is_shown_at_its_line(site: Path) -> None:
     done = run("run_protocol_13_gates", site, *AS_OF)
     assert done.returncode == 2
     assert ".incident-gates.yaml:2: unknown key severity_alias; did you mean" in done.stderr
+
+
+def test_a_false_positive_may_leave_its_templates_unfilled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a false positive gate 1 asks the intake log alone, whatever else was begun."""
+    (tmp_path / ".git").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(cli.main, ["new", "INC-1"]).exit_code == 0
+    log = tmp_path / ".artifacts/incidents/INC-1/incident-intake-log.md"
+    day = (
+        "---\nincident_id: INC-1\ndate: 2026-03-14\n---\n\n# Incident intake log\n\n## Signals\n\n"
+    )
+    log.write_text(
+        f"{day}- 02:10 UTC - Alertmanager - API latency\n\n## Validity\n\n"
+        "- Verdict: false positive\n- By: Alex (incident_commander)\n- Time: 02:12 UTC\n"
+    )
+    done = CliRunner().invoke(cli.main, ["check", *AS_OF])
+    assert (done.exit_code, "PASSED" in done.output) == (0, True), done.output

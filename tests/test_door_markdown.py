@@ -171,3 +171,8 @@ def test_lines_are_counted_in_any_script(words: list[str]) -> None:
 def test_hostile_text_takes_no_time(piece: str) -> None:
     text = piece * (bounds.FILE_BYTES // 4 // len(piece))
     assert markdown.parse(text).sections
+
+
+def test_a_heading_of_two_lines_is_one_title() -> None:
+    [before, section] = markdown.parse("Mitigation\nplan\n====\n\ntext\n").sections
+    assert (before.blocks, section.title, section.line) == ((), "Mitigation plan", 1)

@@ -427,12 +427,6 @@ class Chain:
         severity = self.severity_at(moment)
         return severity.rank if severity else 0
 
-    def strategy_of(self, execution: Execution) -> str:
-        """The strategy of the option that an execution carried out, or ""."""
-        decision = self.decision_of(execution)
-        option = self.option(decision.option) if decision else None
-        return option.strategy if option else ""
-
     @property
     def security_required(self) -> bool:
         """Whether security or compliance must approve as well."""

@@ -169,7 +169,6 @@ class IncidentReport(NamedTuple):
     findings: tuple[Finding, ...]
     log: tuple[str, ...]
     assurance: Assurance
-    next_step: str = ""
 
     @property
     def all_findings(self) -> tuple[Finding, ...]:

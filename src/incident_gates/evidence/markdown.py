@@ -171,6 +171,7 @@ class _Reader:
         self._block_at = 0
         self._kept = 0
         self._items = 0
+        self._titled = False
         self._quotes = 0
         self._rows: list[Row] = []
         self._cells: list[str] = []
@@ -211,7 +212,7 @@ class _Reader:
         )
 
     def _break(self, event: str) -> None:
-        if not self._items:
+        if not self._items and not self._titled:
             self._flush()
         elif self._text and event != "Rule":
             self._text.append(" ")
@@ -227,6 +228,7 @@ class _Reader:
             case "Heading" | "Table":
                 self._flush()
                 self._block_at = span["start"]
+                self._titled = tag == "Heading"
             case "TableHead" | "TableRow":
                 self._block_at = span["start"]
                 self._cells = []
@@ -244,6 +246,7 @@ class _Reader:
                 self._flush()
                 self._items -= 1
             case "Heading":
+                self._titled = False
                 self._heading(int(value["Heading"][1:]))
             case "TableHead" | "TableRow":
                 self._rows.append(Row(tuple(self._cells), self._line(self._block_at)))

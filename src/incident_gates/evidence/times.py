@@ -89,6 +89,11 @@ def order(first: Time, then: Time) -> Order:
     return Order.CONTRADICTED if first.earliest >= then.latest else Order.NOT_PROVABLE
 
 
+def overlap(one: Time, other: Time) -> bool:
+    """Whether two times can be the same moment; a bare minute covers its seconds."""
+    return one.earliest < other.latest and other.earliest < one.latest
+
+
 def elapsed(first: Time, then: Time) -> tuple[timedelta, timedelta]:
     """The least and the most time that can lie between the two."""
     return then.earliest - first.latest, then.latest - first.earliest

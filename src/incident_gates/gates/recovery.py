@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from incident_gates import facts
 from incident_gates.chain import FAILED_OUTCOMES
-from incident_gates.evidence.times import Order, elapsed, order, show_duration
+from incident_gates.evidence.times import Order, elapsed, order, overlap, show_duration
 from incident_gates.model import Metric
 from incident_gates.rules import (
     CRITICAL,
@@ -472,7 +472,7 @@ def timeline_holds_the_events(chain: Chain, limits: Limits) -> Iterator[Breach]:
     if not log and chain.timeline.unreadable:
         return  # what stands there cannot be read, which FIL007 says
     for what, time, source in _owed(chain):
-        if not any(e.time and _same_time(time, e.time) for e in log):
+        if not any(e.time and overlap(time, e.time) for e in log):
             said = f"{what} at {time.clock} UTC is not in the timeline"
             later = next((e for e in log if e.time and e.time.earliest > time.earliest), None)
             place = later.place if later else (log[-1].place if log else Place(TIMELINE, line=1))
@@ -495,11 +495,6 @@ def _owed(chain: Chain) -> Iterator[tuple[str, Time, Place]]:
         if last.time and last.time == chain.recovered:
             yield "recovery", last.time, last.node["checked_at"].place
             break
-
-
-def _same_time(one: Time, other: Time) -> bool:
-    """Whether two times can be the same moment; a bare minute covers its seconds."""
-    return one.earliest < other.latest and other.earliest < one.latest
 
 
 def _counts(chain: Chain) -> tuple[int, int]:

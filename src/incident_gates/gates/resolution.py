@@ -18,6 +18,7 @@ from incident_gates.evidence.times import (
     human_duration,
     looks_like_time,
     order,
+    overlap,
     show_duration,
 )
 from incident_gates.incident import NOT_AVAILABLE, Node, is_placeholder
@@ -539,13 +540,9 @@ def report_timeline_agrees(chain: Chain, limits: Limits) -> Iterator[Breach]:
             yield Breach(line.place, said, "such as 02:10 UTC", subject=f"line {line.place.line}")
     known = [e.time for e in chain.timeline.entries if e.time]
     for entry in log.entries if known else ():
-        if entry.time and not any(_overlap(entry.time, time) for time in known):
+        if entry.time and not any(overlap(entry.time, time) for time in known):
             said = f"{entry.time.clock} UTC is not a time of incident-timeline.md"
             yield Breach(entry.place, said, subject=entry.time.clock)
-
-
-def _overlap(one: Time, other: Time) -> bool:
-    return one.earliest < other.latest and other.earliest < one.latest
 
 
 # --- completeness --------------------------------------------------------------------------------

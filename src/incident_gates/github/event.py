@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -46,11 +45,6 @@ class Event(NamedTuple):
 def commit_id(text: str) -> str:
     """A full commit id, or "" for anything else: no such text may reach git as an argument."""
     return text if _SHA.match(text) and text.strip("0") else ""
-
-
-def in_actions() -> bool:
-    """Whether a workflow of GitHub runs us."""
-    return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
 def read(environment: Mapping[str, str]) -> Event:

@@ -217,8 +217,6 @@ def _required(gate: GateReport, text: Mapping[str, str]) -> str:
 
 def _next(incident: IncidentReport, link: Linker | None) -> str:
     steps = list(_steps(incident, link))
-    if incident.next_step:
-        steps.insert(0, markdown(incident.next_step, findings.DETAIL))
     if not steps:
         return ""
     lines = [f"{number}. {step}" for number, step in enumerate(steps, 1)]

@@ -38,7 +38,7 @@ VERDICT_COLOURS = {Verdict.PASSED: "32;1", Verdict.FAILED: "31;1", Verdict.ERROR
 SHOWN_FINDINGS = 50
 NOT_DUE = {
     "prerequisites": "due before execution",
-    "severity": "due when something is decided",
+    "severity": "due once decided",
     "mitigation": "due before execution",
     "recovery": "not yet due",
     "resolution": "not yet due",
