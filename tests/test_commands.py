@@ -352,3 +352,13 @@ def test_a_false_positive_may_leave_its_templates_unfilled(
     )
     done = CliRunner().invoke(cli.main, ["check", *AS_OF])
     assert (done.exit_code, "PASSED" in done.output) == (0, True), done.output
+
+
+def test_a_policy_that_is_no_file_is_not_passed_over(site: Path, tmp_path: Path) -> None:
+    """A link or a pipe in its place ends with exit 2, never with the protocol alone."""
+    (site / ".incident-gates.yaml").symlink_to(tmp_path / "nowhere.yaml")
+    done = run("run_protocol_13_gates", site, *AS_OF)
+    assert done.returncode == 2
+    (site / ".incident-gates.yaml").unlink()
+    os.mkfifo(site / ".incident-gates.yaml")
+    assert run("run_protocol_13_gates", site, *AS_OF).returncode == 2

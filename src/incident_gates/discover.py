@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -54,7 +55,7 @@ def read_policy(explicit: str | None, start: Path) -> Policy:
         return policies.read(path)
     for candidate in (start, *start.parents):
         path = candidate / policies.NAME
-        if path.is_file():
+        if os.path.lexists(path):  # a link or a pipe is refused, not passed over
             return policies.read(path)
         if (candidate / ".git").exists():
             break

@@ -559,14 +559,14 @@ def report_timeline_agrees(chain: Chain, limits: Limits) -> Iterator[Breach]:
 )
 def documentation_is_complete(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Satisfied elements of all required ones are at least the threshold."""
-    absent = _absent(chain, limits)
-    total = len(limits.documentation_elements)
-    rate, wanted = (total - len(absent)) / total, limits.threshold("documentation_completeness")
+    absent, wanted = _absent(chain, limits), limits.threshold("documentation_completeness")
+    done_of, total = _completeness(chain, limits)
+    rate = done_of / total
     if rate < wanted:
         first = ", ".join(element["label"] for element in absent[:SHOWN])
         more = f" and {len(absent) - SHOWN} more" if len(absent) > SHOWN else ""
         asked = f"at least {wanted * 100:g}%"
-        done = f"{total - len(absent)} of {total} elements are documented"
+        done = f"{done_of} of {total} elements are documented"
         said = f"{done} ({percent(rate)}; {asked} is asked); missing: {first}{more}"
         listed = tuple(f"{e['label']}  {e['file']}" for e in absent)
         yield Breach(Place(REPORT, line=1), said, asked, listed)
@@ -584,8 +584,8 @@ def documentation_is_complete(chain: Chain, limits: Limits) -> Iterator[Breach]:
 def elements_are_documented(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Names each missing element where the threshold is met all the same."""
     absent = _absent(chain, limits)
-    total = len(limits.documentation_elements)
-    if (total - len(absent)) / total >= limits.threshold("documentation_completeness"):
+    done, total = _completeness(chain, limits)
+    if done / total >= limits.threshold("documentation_completeness"):
         for element in (e for e in absent if e["id"] not in OWN_RULE):
             said = f"{element['label']} is missing"
             yield Breach(_home(chain, element), said, subject=element["id"])
@@ -669,8 +669,16 @@ def protocol_version_is_named(chain: Chain, limits: Limits) -> Iterator[Breach]:
 
 
 def _completeness(chain: Chain, limits: Limits) -> tuple[int, int]:
-    total = len(limits.documentation_elements)
-    return total - len(_absent(chain, limits)), total
+    """Documented elements and all of them: the protocol's own, or with the policy's, if worse.
+
+    However many elements a policy adds, they cannot make up for the protocol's.
+    """
+    absent = {element["id"] for element in _absent(chain, limits)}
+    counts = []
+    for elements in (limits.documentation_elements, limits.protocol.data["documentation_elements"]):
+        total = len(elements)
+        counts.append((total - sum(e["id"] in absent for e in elements), total))
+    return min(counts, key=lambda count: count[0] / count[1])
 
 
 def metrics(chain: Chain, limits: Limits) -> tuple[Metric, ...]:
