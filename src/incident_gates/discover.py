@@ -86,8 +86,9 @@ def records(
     if missing:
         typed = [i for i in selection.incidents if i.casefold() in missing]
         raise UsageError(f"There is no incident {', '.join(typed)} here.")
-    notices += _links({record.folder.parent for record in found.values()}, protocol)
-    for parent in {record.folder.parent for record in found.values()}:
+    parents = {record.folder.parent for record in found.values()}
+    notices += _links(parents, protocol)
+    for parent in parents:
         said = ignored_notice(root_at(parent))
         notices += [said] if said else []
     return list(found.values()), notices
@@ -179,7 +180,7 @@ def _at(path: Path, policy: Policy, protocol: Protocol) -> Iterable[tuple[Root, 
     """What a path means: a file of an incident, an incident, a root, or a repository."""
     folder = path if path.is_dir() else path.parent
     if holds_incident(folder, protocol):
-        flat = folder.name == "incidents" and folder.parent.name == ".artifacts"
+        flat = _is_root(folder, policy)
         root = root_at(folder if flat else folder.parent)
         yield root, folder
         if flat and path.is_dir():
@@ -190,6 +191,13 @@ def _at(path: Path, policy: Policy, protocol: Protocol) -> Iterable[tuple[Root, 
         yield from incidents(root_at(folder / "incidents"), protocol)
     else:
         yield from _in_repository(folder, policy, protocol)
+
+
+def _is_root(folder: Path, policy: Policy) -> bool:
+    """Whether a folder is a root itself, so that files directly in it are one incident."""
+    usual = folder.parent.name == ".artifacts" and folder.name == "incidents"
+    base = repository(folder)
+    return usual or any(folder == base / name for name in policy.data.get("roots", ()))
 
 
 def incidents(root: Root, protocol: Protocol) -> Iterable[tuple[Root, Path]]:

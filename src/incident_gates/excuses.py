@@ -39,6 +39,7 @@ FIELDS = {
     ),
 }
 GRANTED_BY = {WAIVER: "approved_by", DEVIATION: "accepted_by"}
+GRANTED_AT = {WAIVER: "approved_at", DEVIATION: "accepted_at"}
 ACCEPTED_BY = 2
 # In these gates, whoever ran or approved something is concerned in every finding.
 ACTED_IN = ("mitigation", "recovery")
@@ -150,12 +151,10 @@ def _unauthorised(chain: Chain, entry: Node, gate: str, finding: Finding) -> str
         return f"it lacks {', '.join(absent)}"
     if entry["incident"].text != chain.record.incident_id:
         return f"it is about incident {entry['incident'].text or 'nothing'}"
-    granted = from_value(entry["approved_at" if kind == WAIVER else "accepted_at"].value)
+    granted = from_value(entry[GRANTED_AT[kind]].value)
     if granted and granted.earliest > chain.now:
         return f"it is granted at {granted.shown}, which is later than now"
-    people = [
-        p for p in entry["approved_by" if kind == WAIVER else "accepted_by"] if p["name"].text
-    ]
+    people = [person for person in entry[GRANTED_BY[kind]] if person["name"].text]
     names = {chain.limits.identity(p["name"].text) for p in people}
     requester = chain.limits.identity(entry["requested_by"]["name"].text)
     if requester in names:
@@ -166,16 +165,23 @@ def _unauthorised(chain: Chain, entry: Node, gate: str, finding: Finding) -> str
 
 
 def _not_independent(chain: Chain, names: set[str], finding: Finding) -> str:
-    acted = [e.operator for e in chain.executions] if RULES[finding.rule].gate in ACTED_IN else []
-    acted += [a.name for d in chain.decisions for a in d.approvals] if acted else []
-    concerned = {chain.limits.identity(name) for name in (*finding.concerned, *acted) if name}
+    concerned = {chain.limits.identity(name) for name in _concerned(chain, finding) if name}
     strangers = sorted(name for name in names if not chain.limits.knows(name))
     if strangers:
         return f"the policy does not know {' and '.join(strangers)}"
     if len(names - concerned) >= ACCEPTED_BY:
         return ""
-    those = ", ".join(sorted(finding.concerned))
-    return f"it takes two people who are not concerned in it{f' ({those})' if those else ''}"
+    those = " and ".join(sorted(names & concerned))
+    return f"it takes two people who are not concerned in it{f' ({those} acted in it)' if those else ''}"
+
+
+def _concerned(chain: Chain, finding: Finding) -> list[str]:
+    """Who acted in a finding; in some gates, everybody who ran or approved something."""
+    acted = list(finding.concerned)
+    if RULES[finding.rule].gate in ACTED_IN:
+        acted += [e.operator for e in chain.executions]
+        acted += [a.name for d in chain.decisions for a in d.approvals]
+    return acted
 
 
 def _roles_missing(chain: Chain, people: list[Node], gate: str, granted: Time | None) -> str:

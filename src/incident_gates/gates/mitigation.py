@@ -876,8 +876,8 @@ def _late_approval(chain: Chain, execution: Execution, approval: Approval) -> It
 def late_entries_name_their_source(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """An approval recorded after its execution has a source; with one it is shown as INFO."""
     for decision, run in chain.live:
-        for approval in decision.approvals if run and run.started else ():
-            if run and run.started:
+        if run and run.started:
+            for approval in decision.approvals:
                 yield from _written_late(decision, run, run.started, approval)
 
 
