@@ -172,7 +172,8 @@ def _not_independent(chain: Chain, names: set[str], finding: Finding) -> str:
     if len(names - concerned) >= ACCEPTED_BY:
         return ""
     those = " and ".join(sorted(names & concerned))
-    return f"it takes two people who are not concerned in it{f' ({those} acted in it)' if those else ''}"
+    about = f" ({those} acted in it)" if those else ""
+    return f"it takes two people who are not concerned in it{about}"
 
 
 def _concerned(chain: Chain, finding: Finding) -> list[str]:
