@@ -221,8 +221,11 @@ def _protocol_commands() -> list[str]:
 def _commands(group: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
     yield name, group
     if isinstance(group, click.Group):
-        for child in sorted(group.commands):
-            yield from _commands(group.commands[child], f"{name} {child}")
+        context = click.Context(group)
+        for child in group.list_commands(context):
+            command = group.get_command(context, child)
+            if command:
+                yield from _commands(command, f"{name} {child}")
 
 
 def _help(name: str, command: click.Command) -> str:

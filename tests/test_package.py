@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from incident_gates import package, schema
+from incident_gates import schema
 from incident_gates.cli import main
 from incident_gates.commands import aggregate_evidence_13
+from incident_gates.package import aggregate as package
 
 ROOT = Path(__file__).resolve().parents[1]
 ID = "INC-2026-0042"

@@ -11,7 +11,7 @@ import pytest
 import reportwork as work
 from click.testing import CliRunner
 
-from incident_gates import cli
+from incident_gates import cli, options
 from incident_gates.report import sarif
 
 COMPLETE = Path(__file__).parents[1] / "examples" / "complete"
@@ -21,10 +21,10 @@ MULTITOOL = os.environ.get("SARIF_MULTITOOL", "")
 
 def test_every_format_has_a_reporter() -> None:
     """The tests of reporters know all of them."""
-    assert set(cli.FORMATS) == set(work.RENDERERS)
+    assert set(options.FORMATS) == set(work.RENDERERS)
 
 
-@pytest.mark.parametrize("kind", cli.FORMATS)
+@pytest.mark.parametrize("kind", options.FORMATS)
 def test_a_file_holds_what_standard_output_would(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,15 +12,8 @@ import click
 
 from incident_gates import __version__
 from incident_gates.errors import CouldNotTell, UsageError
-from incident_gates.terminal import (
-    SETTINGS,
-    Group,
-    announce,
-    coloured,
-    errors_as_sentences,
-    incident_ids,
-    put,
-)
+from incident_gates.options import FLAGS, FORMATS, IN_WORKFLOWS, JUDGING, SELECTING, with_options
+from incident_gates.terminal import SETTINGS, Group, announce, coloured, errors_as_sentences, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,105 +23,19 @@ if TYPE_CHECKING:
 
     Anchors = dict[str, tuple[str, int]]
 
-FORMATS = ("text", "github", "markdown", "json", "sarif", "junit")
 MODULES = {"json": "json_report"}  # where it is not the format's own name
 GATE_NAMES = ("prerequisites", "severity", "mitigation", "recovery", "resolution")
-
-
-SELECTING: list[Callable[[Any], Any]] = [
-    click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATH]..."),
-    click.option("--root", metavar="FOLDER", help="Folder that holds the incidents."),
-    click.option(
-        "--incident",
-        "incidents",
-        multiple=True,
-        metavar="ID",
-        shell_complete=incident_ids,
-        help="Judge only this incident. Repeatable.",
-    ),
-    click.option("--policy", metavar="FILE", help="Policy file instead of .incident-gates.yaml."),
-    click.option("--as-of", metavar="TIME", help="Judge as of this time (RFC 3339), not now."),
-]
-JUDGING: list[Callable[[Any], Any]] = [
-    click.option(
-        "--require",
-        type=click.Choice(("due", "ready", "all")),
-        default="due",
-        show_default=True,
-        help="Gates that must pass: those due, those asked before executing, or all.",
-    ),
-    click.option("--strict", is_flag=True, help="Let warnings fail as well."),
-    click.option(
-        "--format",
-        "format_",
-        type=click.Choice(FORMATS),
-        default="text",
-        show_default=True,
-        help="What standard output carries.",
-    ),
-    click.option(
-        "--report",
-        "reports",
-        multiple=True,
-        metavar="FORMAT=FILE",
-        help="Write a report to a file as well. Repeatable.",
-    ),
-]
-IN_WORKFLOWS: list[Callable[[Any], Any]] = [
-    click.option(
-        "--scope",
-        type=click.Choice(("changed", "all")),
-        help="In a workflow: judge what its event changed, or all; by its base's policy.",
-    ),
-    click.option(
-        "--enforce/--advisory",
-        "enforce",
-        default=True,
-        help="Whether a failed gate fails the command, or is only shown. [default: enforce]",
-    ),
-    click.option(
-        "--package",
-        metavar="FOLDER",
-        help="Write the evidence package of what was judged there as well.",
-    ),
-]
-FLAGS: dict[str, Callable[[Any], Any]] = {
-    "--sla": click.option(
-        "--sla",
-        "notification_minutes",
-        type=click.FloatRange(min=0),
-        metavar="MINUTES",
-        help="Longest wait for the first notice. [protocol: 5]",
-    ),
-    "--recovery-threshold": click.option(
-        "--recovery-threshold",
-        "recovery_pass_rate",
-        type=click.FloatRange(0, 1),
-        metavar="RATIO",
-        help="Share of critical checks that must pass. [protocol: 0.95]",
-    ),
-    "--documentation-threshold": click.option(
-        "--documentation-threshold",
-        "documentation_completeness",
-        type=click.FloatRange(0, 1),
-        metavar="RATIO",
-        help="Share of documentation elements that must be there. [protocol: 0.95]",
-    ),
+# Every other command lives in the room of what it does, and is imported when it is asked for.
+ELSEWHERE = {
+    "new": "incident_gates.desk.commands.new:new",
+    "status": "incident_gates.desk.commands.status:status",
+    "record": "incident_gates.desk.commands.record:record",
+    "explain": "incident_gates.desk.commands.explain:explain",
+    "aggregate": "incident_gates.package.commands:aggregate",
 }
 
 
-def with_options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Adds options to a command so that help lists them in this order."""
-
-    def decorate(function: Any) -> Any:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return decorate
-
-
-@click.group(cls=Group, context_settings=SETTINGS)
+@click.group(cls=Group, elsewhere=ELSEWHERE, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="incident-gates")
 def main() -> None:
     """Was severity agreed, the plan ready and the rollback approved before anyone ran it?
@@ -172,36 +79,6 @@ def check(**options: Any) -> None:
       incident-gates check --report json=gates.json
     """
     raise SystemExit(judge(**options))
-
-
-@main.command(context_settings=SETTINGS)
-@with_options(
-    *SELECTING,
-    click.option(
-        "--output", metavar="FOLDER", help="Where to write; default: beside the evidence."
-    ),
-)
-def aggregate(**options: Any) -> None:
-    """Write gate results, inventory and quality metrics beside each incident.
-
-    \b
-      incident-gates aggregate --output .artifacts/incidents/
-    """
-    raise SystemExit(aggregated(**options))
-
-
-@main.command(context_settings=SETTINGS)
-@click.argument("rule_id", metavar="RULE")
-def explain(rule_id: str) -> None:
-    """Say what a rule asks, why, and how to mend it.
-
-    \b
-      incident-gates explain MIT004
-    """
-    with errors_as_sentences():
-        from incident_gates.desk import explain as explaining
-
-        click.echo(explaining.rule_text(rule_id))
 
 
 def judge(
@@ -280,8 +157,8 @@ def _judged(job: Job, scope: str | None, *, enforce: bool) -> tuple[Report, Anch
 
 
 def _package(report: Report, policy: str | None, as_of: str | None, folder: str) -> None:
-    from incident_gates import package
     from incident_gates.discover import Selection, repository
+    from incident_gates.package import aggregate as package
     from incident_gates.run import Job
 
     base = repository(Path.cwd())
@@ -306,28 +183,6 @@ def _hand_over(report: Report, anchors: Anchors, kind: str, reports: tuple[str, 
     else:  # somebody's file, perhaps: it must stay what it is
         _print(report, kind)
         put(annotations, sys.stderr)
-
-
-def aggregated(
-    *,
-    paths: tuple[str, ...],
-    root: str | None,
-    incidents: tuple[str, ...],
-    policy: str | None,
-    as_of: str | None,
-    output: str | None,
-) -> int:
-    """Writes the package of each incident; returns the exit code of the judgement."""
-    with errors_as_sentences():
-        from incident_gates import package
-        from incident_gates.discover import Selection
-        from incident_gates.run import Job
-
-        job = Job(Selection(paths, root, incidents), policy=policy, as_of=as_of)
-        written, code = package.aggregate(job, output)
-        for path in written:
-            click.echo(path)
-    return code
 
 
 def _target(entry: str) -> tuple[str, Path]:
@@ -387,9 +242,3 @@ def _write(report: Report, kind: str, target: Path) -> None:
 
 def _print(report: Report, kind: str) -> None:
     put(_rendered(report, kind, colour=coloured(sys.stdout) and kind == "text"))
-
-
-# The desk registers its commands on the group.
-from incident_gates.desk import commands as _desk  # noqa: E402
-
-_desk.register(main)

@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from incident_gates import cli
+from incident_gates.options import FLAGS, JUDGING, SELECTING, with_options
+from incident_gates.package.commands import OUTPUT, aggregated
 from incident_gates.terminal import SETTINGS, Command
-
-SELECTING, JUDGING, FLAGS = cli.SELECTING, cli.JUDGING, cli.FLAGS
 
 
 def _threshold(name: str) -> Any:
@@ -24,7 +24,7 @@ def _threshold(name: str) -> Any:
 
 def _gate(name: str, gate: str, *options: Any) -> click.Command:
     @click.command(name, cls=Command, context_settings=SETTINGS, help=_help(name, gate, options))
-    @cli.with_options(*SELECTING, *JUDGING, *options)
+    @with_options(*SELECTING, *JUDGING, *options)
     def command(**given: Any) -> None:
         raise SystemExit(cli.judge(gates=(gate,), **given))
 
@@ -55,7 +55,7 @@ validate_gate_13_resolution = _gate(
 
 
 @click.command("run_protocol_13_gates", cls=Command, context_settings=SETTINGS)
-@cli.with_options(*SELECTING, *JUDGING, *FLAGS.values())
+@with_options(*SELECTING, *JUDGING, *FLAGS.values())
 def run_protocol_13_gates(**given: Any) -> None:
     """Judge incidents against prerequisites and all four gates.
 
@@ -67,11 +67,9 @@ def run_protocol_13_gates(**given: Any) -> None:
 
 
 @click.command("aggregate_evidence_13", cls=Command, context_settings=SETTINGS)
-@cli.with_options(
+@with_options(
     *SELECTING,
-    click.option(
-        "--output", metavar="FOLDER", help="Where to write; default: beside the evidence."
-    ),
+    OUTPUT,
 )
 def aggregate_evidence_13(**given: Any) -> None:
     """Write gate results, inventory and quality metrics of each incident.
@@ -79,4 +77,4 @@ def aggregate_evidence_13(**given: Any) -> None:
     \b
       python scripts/aggregate_evidence_13.py --output .artifacts/incidents/
     """
-    raise SystemExit(cli.aggregated(**given))
+    raise SystemExit(aggregated(**given))

@@ -1,0 +1,1 @@
+"""The desk on the command line: one module a command."""

@@ -1,0 +1,1 @@
+"""The package that an auditor gets, and how it is verified."""
