@@ -16,6 +16,14 @@ A case is ``tests/cases/<RULE>/<name>/case.yaml``:
     write:    {file: text}                         new or whole files, below the site with a slash
     link:     {file: target}                       symbolic links in the incident's folder
     refresh:  [pins, options, archive]             digests to compute again after the changes
+    seal:     {commit: an id}                      a manifest over the folder, before the changes
+    amend:    [{id, by, approved_by, files: [path]}]   amendments with the digests of those files
+    git:      [{at, author, files}]                commits, oldest first; history is asked for
+
+Each commit of ``git`` has a date ``at`` and an ``author`` (a name, or "name <address>"). ``files``
+are glob patterns of the incident's folder, and take what is not committed yet (default: all);
+``set``, ``replace``, ``delete`` and ``write`` change the record before it, for good, and ``seal``
+seals it anew. A seal's ``commit`` may be HEAD.
 
 Beside it, ``expected.txt`` holds the verdict and every finding, exactly. A larger changed file may
 stand under ``files/`` instead of in ``write``.
@@ -31,6 +39,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import sealwork
 import yaml
 
 from incident_gates import engine, facts, policy, protocol
@@ -45,7 +54,7 @@ EXAMPLES = ROOT.parent / "examples"
 CASES = ROOT / "cases"
 KEYS = frozenset(
     ("why", "base", "now", "require", "gates", "strict", "policy", "set", "unset", "replace")
-) | {"delete", "write", "link", "refresh"}
+) | {"delete", "write", "link", "refresh", "seal", "amend", "git"}
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,29 @@ def build(case: Case, target: Path) -> Record:
     data = case.data
     shutil.copytree(EXAMPLES / data.get("base", "complete"), target, dirs_exist_ok=True)
     folder = next(p for p in sorted((target / ".artifacts/incidents").iterdir()) if p.is_dir())
+    if "seal" in data:
+        sealwork.seal(folder, **data["seal"])
+    sealed = sealwork.digests(folder)
+    if "git" in data:
+        if "policy" in data:
+            (target / policy.NAME).write_text(json.dumps(data["policy"]), encoding="utf-8")
+        sealwork.commit_all(target, folder, data["git"], _change)
+    _change(folder, target, data)
+    overlay = case.folder / "files"
+    if overlay.is_dir():
+        shutil.copytree(overlay, folder, dirs_exist_ok=True)
+    for what in data.get("refresh", ()):
+        REFRESH[what](folder)
+    if "amend" in data:
+        sealwork.amend(folder, sealed, data["amend"])
+    if "policy" in data:
+        text = json.dumps(data["policy"], indent=2)
+        (target / policy.NAME).write_text(text, encoding="utf-8")
+    return Record(folder, site=target, base=target, protocol=protocol.load())
+
+
+def _change(folder: Path, target: Path, data: dict[str, Any]) -> None:
+    """Changes the files of a record."""
     for name, changes in data.get("set", {}).items():
         _edit(folder / name, lambda top, changes=changes: _set_all(top, changes))
     for name, pointers in data.get("unset", {}).items():
@@ -118,15 +150,6 @@ def build(case: Case, target: Path) -> Record:
     for name, to in data.get("link", {}).items():
         (folder / name).unlink(missing_ok=True)
         (folder / name).symlink_to(to)
-    overlay = case.folder / "files"
-    if overlay.is_dir():
-        shutil.copytree(overlay, folder, dirs_exist_ok=True)
-    for what in data.get("refresh", ()):
-        REFRESH[what](folder)
-    if "policy" in data:
-        text = json.dumps(data["policy"], indent=2)
-        (target / policy.NAME).write_text(text, encoding="utf-8")
-    return Record(folder, site=target, base=target, protocol=protocol.load())
 
 
 def judge(case: Case, target: Path) -> IncidentReport:
@@ -140,6 +163,7 @@ def judge(case: Case, target: Path) -> IncidentReport:
         case.data.get("require", "due"),
         tuple(case.data.get("gates", ())),
         strict=bool(case.data.get("strict", False)),
+        history="git" in case.data or None,
     )
     return engine.judge(record, limits, now.earliest, request)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from incident_gates import custody
 from incident_gates.evidence.times import Order, order, show_duration
 from incident_gates.model import Link, Place
 
@@ -156,6 +157,7 @@ def _link(chain: Chain, event: Event) -> Link:
         chain.record.locate(event.place),
         verdict,
         gap,
+        custody.of(chain).grade(event.place, time) if chain.history else "",
     )
 
 

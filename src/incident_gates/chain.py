@@ -74,12 +74,20 @@ class Chain:
     """One record's events and what links them. Everything is derived when first asked for."""
 
     def __init__(
-        self, record: Record, limits: Limits, now: datetime, *, fixed: bool = False
+        self,
+        record: Record,
+        limits: Limits,
+        now: datetime,
+        *,
+        fixed: bool = False,
+        history: bool = False,
     ) -> None:
         self.record = record
         self.limits = limits
         self.now = now
         self.fixed = fixed
+        # Whether git is asked what it knows; only those rules that need it ask.
+        self.history = history
         self.excuses = Matched()
 
     # --- what the files say ---

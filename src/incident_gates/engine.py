@@ -7,10 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from incident_gates import causal, excuses, gates
+from incident_gates import causal, custody, derived, excuses, gates
 from incident_gates.chain import Chain
 from incident_gates.evidence import bounds
-from incident_gates.evidence.markdown import Markdown
 from incident_gates.evidence.times import show_duration
 from incident_gates.model import (
     CRITICAL,
@@ -53,7 +52,8 @@ class Request(NamedTuple):
     """What was asked: which gates (none: all of them), what must be due, whether warnings fail.
 
     A gate that is named is judged whether or not it is due, unless ``only_due`` says otherwise.
-    ``fixed`` says that somebody chose the moment of judging, even for a closed record.
+    ``fixed`` says that somebody chose the moment of judging, even for a closed record; ``history``
+    whether git is asked as well (none: as the policy says).
     """
 
     require: str = DUE
@@ -61,6 +61,7 @@ class Request(NamedTuple):
     strict: bool = False
     only_due: bool = False
     fixed: bool = False
+    history: bool | None = None
 
 
 class Judgement:
@@ -69,6 +70,8 @@ class Judgement:
     def __init__(self) -> None:
         self.found: dict[str, list[Finding]] = {}
         self.broken: dict[str, str] = {}
+        self.ran: list[str] = []
+        self.left: dict[str, str] = {}
 
     def add(self, gate: str, finding: Finding) -> None:
         """Keeps a finding under its gate; "" for those that belong to none."""
@@ -112,13 +115,15 @@ def _could_not_tell(
 
 def _judge(record: Record, limits: Limits, now: datetime, request: Request) -> IncidentReport:
     """Runs the rules, and resolves every place, so that the record can be let go."""
-    chain = Chain(record, limits, now, fixed=request.fixed)
+    history = limits.history != "off" if request.history is None else request.history
+    chain = Chain(record, limits, now, fixed=request.fixed, history=history)
     selected = request.gates or tuple(gate.id for gate in limits.protocol.gates)
     judgement = Judgement()
     _run(chain, judgement, selected, after=False)
     judgement.found = {gate: _without_echoes(f) for gate, f in judgement.found.items()}
     chain.excuses = excuses.apply(chain, judgement.found, selected)
     _run(chain, judgement, selected, after=True)
+    judgement.broken |= _blind(chain)
     reports = tuple(
         _gate_report(chain, gate, judgement, request)
         for gate in limits.protocol.gates
@@ -139,6 +144,8 @@ def _judge(record: Record, limits: Limits, now: datetime, request: Request) -> I
         unowned,
         tuple(f.message for f in unowned if f.rule == "FIL015"),
         _assurance(chain, verdict),
+        tuple(sorted(judgement.ran)),
+        tuple(sorted({**judgement.left, **judgement.broken}.items())),
     )
 
 
@@ -147,18 +154,35 @@ def _judge(record: Record, limits: Limits, now: datetime, request: Request) -> I
 
 def _run(chain: Chain, judgement: Judgement, selected: tuple[str, ...], *, after: bool) -> None:
     for rule in RULES.values():
-        if (rule.criterion == "excused") is after and _applies(chain, rule, selected):
+        if (rule.criterion == "excused") is not after:
+            continue
+        why_not = _left_out(chain, rule, selected)
+        if why_not:
+            judgement.left[rule.id] = why_not
+        else:
             _run_one(chain, rule, judgement, selected)
 
 
-def _applies(chain: Chain, rule: Rule, selected: tuple[str, ...]) -> bool:
+def _blind(chain: Chain) -> dict[str, str]:
+    """The rules that could not ask git although the policy wants it; Assurance says why not."""
+    known = custody.of(chain)
+    if not chain.history or chain.limits.history != "required" or known.known:
+        return {}
+    return {rule.id: "history is not known" for rule in RULES.values() if rule.history}
+
+
+def _left_out(chain: Chain, rule: Rule, selected: tuple[str, ...]) -> str:
+    """Why a rule has nothing to ask of this record, or ""."""
     if rule.gate != "record" and rule.gate not in selected:
-        return False
+        return "its gate was not asked"
     if chain.false_positive and rule.gate not in ("record", "severity"):
-        return False
+        return "false positive"
     if chain.false_positive and rule.gate == "severity" and rule.criterion != "intake":
-        return False
-    return all(chain.record.readable(name) for name in rule.needs)
+        return "false positive"
+    if rule.history and not custody.of(chain).known:
+        return custody.of(chain).why_not
+    absent = (name for name in rule.needs if not chain.record.readable(name))
+    return next((f"{name} is not there, or cannot be read" for name in absent), "")
 
 
 def _run_one(chain: Chain, rule: Rule, judgement: Judgement, selected: tuple[str, ...]) -> None:
@@ -167,6 +191,7 @@ def _run_one(chain: Chain, rule: Rule, judgement: Judgement, selected: tuple[str
     except Exception as error:  # noqa: BLE001 - one broken rule must not lose the others' findings
         judgement.broken[rule.id] = f"{type(error).__name__} in {rule.id}"
         return
+    judgement.ran.append(rule.id)
     left_out = len(breaches) - bounds.FINDINGS_A_RULE
     if left_out > 0:
         last = breaches[bounds.FINDINGS_A_RULE - 1]
@@ -261,7 +286,7 @@ def _gate_report(chain: Chain, gate: Gate, judgement: Judgement, request: Reques
         *blank,
         _status(findings, due=due, broken=bool(broken), strict=request.strict),
         due=due,
-        summary=", ".join(judgement.broken[r] for r in broken) or summary,
+        summary=", ".join(dict.fromkeys(judgement.broken[r] for r in broken)) or summary,
         metrics=module.metrics(chain, chain.limits) if module else (),
         findings=findings,
         needs=needs,
@@ -304,7 +329,7 @@ def _verdict(
     chain: Chain, reports: tuple[GateReport, ...], unowned: tuple[Finding, ...], request: Request
 ) -> Verdict:
     statuses = {report.status for report in reports}
-    warned = request.strict and any(f.level == WARNING and not f.excuse for f in unowned)
+    warned = request.strict and any(_warns(f) for f in unowned)
     if Status.ERROR in statuses:
         return Verdict.ERROR
     if Status.FAILED in statuses or any(f.fails for f in unowned) or warned:
@@ -316,6 +341,12 @@ def _verdict(
     asked = {r.status for r in reports if r.id in READY_GATES or request.require != READY}
     open_end = Status.PENDING in asked or (request.require == DUE and not request.gates)
     return Verdict.IN_PROGRESS if open_end else Verdict.PASSED
+
+
+def _warns(finding: Finding) -> bool:
+    """Whether it is a warning of the record itself: what was learned comes after its closing."""
+    learned = RULES[finding.rule].criterion == "learned"
+    return finding.level == WARNING and not finding.excuse and not learned
 
 
 def _state(chain: Chain) -> str:
@@ -335,28 +366,24 @@ def _assurance(chain: Chain, verdict: Verdict) -> Assurance:
     record, passed = chain.record, verdict is Verdict.PASSED
     pinned = {n["file"].text: n["sha256"].text for n in chain.prerequisites["inputs"]}
     inputs = sum(bool(d and d.sha256 == sha) for d, sha in _read(record, pinned))
+    made = {d.name for d in record.own() if derived.is_derived(d)}
     items = record.node("rca-manifest.json")["items"]
-    archived = sum(bool(n["path"].text and n["sha256"].text) for n in items)
+    # A derived file repeats others: archived beside them, it is still no second witness.
+    archived = sum(bool(n["sha256"].text and n["path"].text not in ("", *made)) for n in items)
     checked = [f"{_count(inputs, 'input')} as pinned"] if inputs else []
     checked += [f"{_count(archived, 'archived file')} as digested"] if archived else []
-    derived = ("derived files",) if any(_derived(d) for d in record.own()) else ()
+    checked += custody.of(chain).borne_out if chain.history else []
     return Assurance(
         ("record consistent",) if passed else (),
         tuple(checked) if passed else (),
-        ("identities", "clocks", *derived),
+        ("identities", "clocks", *(("derived files",) if made else ())),
+        custody.of(chain).not_verified,
     )
 
 
 def _read(record: Record, pinned: dict[str, str]) -> list[tuple[Document | None, str]]:
     known = record.protocol.artifacts
     return [(record.document(name), sha) for name, sha in pinned.items() if name in known]
-
-
-def _derived(document: Document) -> bool:
-    """Whether a file says that it was derived from others, and so corroborates none of them."""
-    if isinstance(document.value, dict):
-        return bool(document.value.get("derived_from"))
-    return isinstance(document.value, Markdown) and bool(document.value.front.get("derived_from"))
 
 
 def _count(number: int, noun: str) -> str:

@@ -41,6 +41,11 @@ FIELDS = {
 GRANTED_BY = {WAIVER: "approved_by", DEVIATION: "accepted_by"}
 GRANTED_AT = {WAIVER: "approved_at", DEVIATION: "accepted_at"}
 ACCEPTED_BY = 2
+NOT_WAIVED = {
+    "order": "the causal order cannot be waived",
+    "consistent": "files that disagree cannot be waived",
+    "custody": "an amendment says what changed after sealing",
+}
 # In these gates, whoever ran or approved something is concerned in every finding.
 ACTED_IN = ("mitigation", "recovery")
 
@@ -54,10 +59,8 @@ def refuses(rule: Rule, kind: str, protocol: Protocol) -> str:
         return "a file can always be repaired"
     if kind == DEVIATION:
         return "what is missing can be supplied" if rule.id == "FIL001" else ""
-    if rule.criterion == "order":
-        return "the causal order cannot be waived"
-    if rule.criterion == "consistent":
-        return "files that disagree cannot be waived"
+    if rule.criterion in NOT_WAIVED:
+        return NOT_WAIVED[rule.criterion]
     gates = {gate.id: gate for gate in protocol.gates}
     if rule.gate in gates and not gates[rule.gate].waiver:
         return f"gate {gates[rule.gate].number} cannot be waived"

@@ -130,6 +130,7 @@ class Link(NamedTuple):
     location: Location
     order: str
     gap: str = ""
+    grade: str = ""
 
 
 class GateReport(NamedTuple):
@@ -152,6 +153,7 @@ class Assurance(NamedTuple):
     consistent: tuple[str, ...] = ()
     corroborated: tuple[str, ...] = ()
     not_corroborated: tuple[str, ...] = ()
+    not_verified: tuple[str, ...] = ()
 
 
 class IncidentReport(NamedTuple):
@@ -169,6 +171,9 @@ class IncidentReport(NamedTuple):
     findings: tuple[Finding, ...]
     log: tuple[str, ...]
     assurance: Assurance
+    # A rule that is in neither list was unknown to the tool that judged.
+    rules_run: tuple[str, ...] = ()
+    rules_left: tuple[tuple[str, str], ...] = ()
 
     @property
     def all_findings(self) -> tuple[Finding, ...]:

@@ -44,6 +44,9 @@ JUDGING: list[Callable[[Any], Any]] = [
         show_default=True,
         help="Gates that must pass: those due, those asked before executing, or all.",
     ),
+    click.option(
+        "--history", is_flag=True, help="Ask git as well: what was committed when, and by whom."
+    ),
     click.option("--strict", is_flag=True, help="Let warnings fail as well."),
     click.option(
         "--format",

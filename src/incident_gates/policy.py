@@ -15,7 +15,7 @@ from incident_gates.evidence import bounds, files, strict_yaml
 from incident_gates.evidence.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from incident_gates.protocol import Protocol, Severity
@@ -183,6 +183,11 @@ class Limits:
         entries = self.policy.data.get("standing_approvals", ())
         return next((entry for entry in entries if entry["id"] == approval_id), None)
 
+    def standing(self, section: str) -> Sequence[Mapping[str, Any]]:
+        """What the policy verified or wrote in advance, to be cited: states, readiness, options."""
+        entries: Sequence[Mapping[str, Any]] = self._section("standing").get(section, ())
+        return entries
+
     @cached_property
     def _identities(self) -> dict[str, str]:
         """Every name and handle that the policy knows, folded, to one canonical name."""
@@ -206,6 +211,24 @@ class Limits:
         people = self.policy.data.get("people", ())
         named = {self.identity(p["name"]) for p in people if role in p.get("roles", ())}
         return frozenset(named) or None
+
+    @property
+    def history(self) -> str:
+        """Whether git is asked about each record: ``off``, ``report`` or ``required``."""
+        return str(self.policy.data.get("history", "off"))
+
+    @property
+    def allowed_signers(self) -> tuple[str, ...]:
+        """The keys by which a platform signs the commits that it dates itself."""
+        return tuple(self.policy.data.get("allowed_signers", ()))
+
+    def committer(self, name: str, email: str) -> tuple[str, bool]:
+        """Who a commit's name and address are, and whether the policy says so itself."""
+        handle = _NO_REPLY.match(email)
+        for alias in (email, handle[1] if handle else "", name):
+            if alias and fold(alias) in self._identities:
+                return self._identities[fold(alias)], True
+        return fold(handle[1] if handle else name), False
 
     @property
     def documentation_elements(self) -> list[dict[str, Any]]:
@@ -234,5 +257,8 @@ def fold(name: str) -> str:
 def _unseen(character: str) -> bool:
     return unicodedata.category(character) in ("Cf", "Cc", "Mn", "Me") or character in _FILLERS
 
+
+# The address that GitHub gives to whoever keeps theirs private holds the handle.
+_NO_REPLY = re.compile(r"(?:\d+\+)?([^@+]+)@users\.noreply\.github\.com\Z", re.ASCII)
 
 _FILLERS = "\u115f\u1160\u3164\uffa0"

@@ -16,13 +16,17 @@ PATH = Path(__file__).with_name("protocol.yaml")
 
 
 class Artifact(NamedTuple):
-    """A file that a record may hold; ``gate`` is empty for files that no gate reads."""
+    """A file that a record may hold; ``gate`` is empty for files that no gate reads.
+
+    What is ``outside_seal`` may change after the record was sealed.
+    """
 
     file: str
     gate: str
     phase: int
     required: bool
     home_of: str
+    outside_seal: bool = False
 
 
 class Gate(NamedTuple):
@@ -136,6 +140,7 @@ def _artifact(entry: dict[str, Any]) -> Artifact:
         entry.get("phase", 4),
         entry.get("required", False),
         entry["home_of"],
+        entry.get("outside_seal", False),
     )
 
 

@@ -27,7 +27,7 @@ class Rule:
 
     ``needs`` are the files of its own gate without which it has nothing to say: their absence is a
     finding of its own. ``at_once`` rules fail a gate that is not due yet: they find what no later
-    evidence can mend.
+    evidence can mend. Rules of ``history`` ask git, and are left out where it is not asked.
     """
 
     id: str
@@ -40,6 +40,7 @@ class Rule:
     needs: tuple[str, ...]
     at_once: bool
     check: Check
+    history: bool = False
 
 
 RULES: dict[str, Rule] = {}
@@ -56,6 +57,7 @@ def rule(  # noqa: PLR0913 - a declaration says everything in one place
     fix: str,
     needs: tuple[str, ...] = (),
     at_once: bool = False,
+    history: bool = False,
 ) -> Callable[[Check], Check]:
     """Registers a check under an id that is never used again."""
 
@@ -63,7 +65,7 @@ def rule(  # noqa: PLR0913 - a declaration says everything in one place
         if rule_id in RULES:
             raise ValueError(f"{rule_id} is declared twice")
         RULES[rule_id] = Rule(
-            rule_id, gate, criterion, level, says, why, fix, needs, at_once, check
+            rule_id, gate, criterion, level, says, why, fix, needs, at_once, check, history
         )
         return check
 

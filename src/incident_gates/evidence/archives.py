@@ -8,7 +8,7 @@ import struct
 from io import BytesIO
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from incident_gates.evidence.bounds import MIB, ZIP_BYTES, ZIP_INFLATED, ZIP_MEMBERS
+from incident_gates.evidence import bounds
 from incident_gates.evidence.refusal import Refusal, quoted
 
 if TYPE_CHECKING:
@@ -23,6 +23,18 @@ _CHUNK: Final = 64 * 1024
 _REPACK: Final = "Pack the files again with an ordinary ZIP tool."
 
 
+class Most(NamedTuple):
+    """How much an archive may hold: bytes as packed, members, bytes as unpacked."""
+
+    packed: int
+    members: int
+    inflated: int
+
+
+CONFIGURATION: Final = Most(bounds.ZIP_BYTES, bounds.ZIP_MEMBERS, bounds.ZIP_INFLATED)
+BUNDLE: Final = Most(bounds.BUNDLE_BYTES, bounds.BUNDLE_MEMBERS, bounds.BUNDLE_BYTES)
+
+
 class Member(NamedTuple):
     """A file in an archive, with the size that the archive announces."""
 
@@ -33,9 +45,10 @@ class Member(NamedTuple):
 class Archive:
     """An archive whose directory has been checked; contents are checked when they are read."""
 
-    def __init__(self, archive: ZipFile) -> None:
+    def __init__(self, archive: ZipFile, most: Most = CONFIGURATION) -> None:
         self._archive = archive
-        self._left = ZIP_INFLATED
+        self._most = most
+        self._left = most.inflated
         self.members = tuple(
             Member(info.filename, info.file_size)
             for info in archive.infolist()
@@ -61,36 +74,37 @@ class Archive:
     def _spend(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
-            raise _too_large()
+            raise _too_large(self._most)
 
 
-def open_archive(data: bytes) -> Archive:
+def open_archive(data: bytes, most: Most = CONFIGURATION) -> Archive:
     """The archive that the bytes hold, or a Refusal."""
-    if len(data) > ZIP_BYTES:
-        raise Refusal(f"the archive is larger than {ZIP_BYTES // MIB} MiB", "Leave out bulk data.")
+    if len(data) > most.packed:
+        said = f"the archive is larger than {most.packed // bounds.MIB} MiB"
+        raise Refusal(said, "Leave out bulk data.")
     # zipfile builds an object an entry, so the entries are bounded before it starts. Archives
     # within the archive hold the signature too: the exact count comes after.
-    if data.count(_ENTRY_SIGNATURE) > 10 * ZIP_MEMBERS:
-        raise _too_many()
+    if data.count(_ENTRY_SIGNATURE) > 10 * most.members:
+        raise _too_many(most)
     import zipfile
 
     try:
         archive = zipfile.ZipFile(BytesIO(data))
         infos = archive.infolist()
-        _check_members(infos)
+        _check_members(infos, most)
         _check_overlap(data, infos, archive.start_dir)
     except Refusal:
         raise
     except Exception:  # noqa: BLE001 - zipfile raises many kinds on damaged input
         raise Refusal("this is not a readable ZIP archive", _REPACK) from None
-    return Archive(archive)
+    return Archive(archive, most)
 
 
-def _check_members(infos: list[ZipInfo]) -> None:
-    if len(infos) > ZIP_MEMBERS:
-        raise _too_many()
-    if sum(info.file_size for info in infos) > ZIP_INFLATED:
-        raise _too_large()
+def _check_members(infos: list[ZipInfo], most: Most) -> None:
+    if len(infos) > most.members:
+        raise _too_many(most)
+    if sum(info.file_size for info in infos) > most.inflated:
+        raise _too_large(most)
     seen: set[str] = set()
     for info in infos:
         name = info.orig_filename
@@ -126,10 +140,10 @@ def _check_overlap(data: bytes, infos: list[ZipInfo], directory: int) -> None:
         raise Refusal("members of the archive overlap its directory", _REPACK)
 
 
-def _too_many() -> Refusal:
-    return Refusal(f"the archive has more than {ZIP_MEMBERS} members", "Leave out bulk data.")
+def _too_many(most: Most) -> Refusal:
+    return Refusal(f"the archive has more than {most.members} members", "Leave out bulk data.")
 
 
-def _too_large() -> Refusal:
-    size = ZIP_INFLATED // MIB
+def _too_large(most: Most) -> Refusal:
+    size = most.inflated // bounds.MIB
     return Refusal(f"the archive inflates to more than {size} MiB", "Leave out bulk data.")

@@ -33,6 +33,19 @@ ZIP_INFLATED: Final = 50 * MIB
 # One incident's folder with all its attachments.
 INCIDENT_FILES: Final = 2000
 INCIDENT_BYTES: Final = 64 * MIB
+# A manifest of the most files that a record may hold is smaller than this.
+MANIFEST_BYTES: Final = 8 * MIB
+# A record that was sealed again a thousand times is no record; so with its amendments.
+SEALS: Final = 1000
+# What is asked of git about one record: a folder changed more often than this is no incident.
+HISTORY_COMMITS: Final = 10_000
+HISTORY_BYTES: Final = 32 * MIB
+HISTORY_VERSIONS: Final = 500
+# The versions of one file that are read, all together.
+HISTORY_CONTENT: Final = 8 * MIB
+HISTORY_SECONDS: Final = 120
+# Many records of one folder are read together, so often as many times the bound of one.
+HISTORY_SHARED: Final = 8
 # Folders below an incident hold attachments; a deeper tree is a mistake or a trap.
 ATTACHMENT_DEPTH: Final = 8
 # Longer than any path a repository holds in practice, shorter than what an OS chokes on.
@@ -45,6 +58,10 @@ TEXT_CHARS: Final = 2000
 # A monitoring package says within this what it is.
 ZIP_LOOKED_INTO: Final = 50
 ZIP_MEMBER_BYTES: Final = 1 * MIB
+
+# A bundle holds one incident's folder, its inputs, schemas and report.
+BUNDLE_BYTES: Final = INCIDENT_BYTES + 32 * MIB
+BUNDLE_MEMBERS: Final = INCIDENT_FILES + 200
 
 # What a message may repeat of the evidence.
 EXCERPT_CHARS: Final = 200

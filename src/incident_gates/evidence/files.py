@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _CHUNK: Final = 64 * 1024
+# The bundle holds a copy of the folder that it stands in, which must not count twice.
+NOT_COUNTED: Final = ("INCIDENT-EVIDENCE-BUNDLE.zip",)
 
 # NOFOLLOW: a link may lead out of the repository. NONBLOCK: opening a FIFO must not wait for
 # its writer. Windows has neither, but needs BINARY.
@@ -54,6 +56,11 @@ def read_under(root: Path, relative: str, limit: int) -> bytes:
     return read(_inside(root, relative), limit)
 
 
+def digest_under(root: Path, relative: str, limit: int) -> str:
+    """The SHA-256 of a file that the evidence itself names, read piece by piece."""
+    return digest_file(_inside(root, relative), limit)
+
+
 def refuse_pointer(data: bytes) -> None:
     """Raises Refusal where Git LFS left a pointer in the place of a file."""
     if data.startswith(b"version https://git-lfs.github.com/spec/"):
@@ -74,6 +81,11 @@ def digest_file(path: Path, limit: int) -> str:
     for chunk in _chunks(path, limit):
         total.update(chunk)
     return total.hexdigest()
+
+
+def chunks(path: Path, limit: int) -> Iterator[bytes]:
+    """A regular file that is no larger than the limit, piece by piece."""
+    return _chunks(path, limit)
 
 
 def _chunks(path: Path, limit: int) -> Iterator[bytes]:
@@ -184,7 +196,7 @@ def _scan(folder: Path, prefix: str, totals: list[int]) -> tuple[list[Entry], li
                 entry = _entry(child, prefix)
                 entries.append(entry)
                 totals[0] += 1
-                totals[1] += entry.size
+                totals[1] += 0 if entry.name in NOT_COUNTED else entry.size
                 _check(totals)
     except OSError as error:
         raise _unreadable(error) from None

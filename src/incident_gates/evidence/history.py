@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import re
+import tempfile
+from datetime import datetime, timezone
+from pathlib import Path
+from threading import Timer
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from . import bounds
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
+    from typing import BinaryIO
 
     from git import Git
 
@@ -28,6 +34,8 @@ _SAFE = {
     "GIT_TERMINAL_PROMPT": "0",
 }
 MAX_BLOBS = 100
+# A part of a repository may be left with its server; what is asked about a record stays offline.
+_OFFLINE: Final = ("-c", "protocol.allow=never")
 
 
 def _git(repository: Path) -> Git | None:
@@ -43,7 +51,13 @@ def _git(repository: Path) -> Git | None:
     return git
 
 
-def ask(repository: Path, *arguments: str, seconds: int = 20, literal: bool = True) -> bytes | None:
+def ask(
+    repository: Path,
+    *arguments: str,
+    seconds: int = 20,
+    literal: bool = True,
+    given: BinaryIO | None = None,
+) -> bytes | None:
     """What a git command prints, to the byte; None where git or the repository cannot answer.
 
     Only ``check-ignore`` must be asked without literal pathspecs, which it refuses.
@@ -59,15 +73,11 @@ def ask(repository: Path, *arguments: str, seconds: int = 20, literal: bool = Tr
             stdout_as_string=False,
             strip_newline_in_stdout=False,
             kill_after_timeout=None if os.name == "nt" else seconds,  # GitPython cannot there
+            istream=given,
         )
     except Exception:  # noqa: BLE001 - GitPython raises many kinds; every one means: no answer
         return None
     return answer if isinstance(answer, bytes) else None
-
-
-def _run(repository: Path, *arguments: str) -> bytes:
-    """What a git command prints; nothing where git or the repository cannot answer."""
-    return ask(repository, *arguments) or b""
 
 
 def blobs_of(repository: Path, path: Path) -> list[bytes]:
@@ -76,20 +86,19 @@ def blobs_of(repository: Path, path: Path) -> list[bytes]:
         relative = path.relative_to(repository).as_posix()
     except ValueError:
         return []
-    log = _run(repository, "log", "--format=", "--raw", "--no-abbrev", "-z", "--", relative)
-    fields = [part.split() for part in log.split(b"\0") if part.lstrip(b"\n").startswith(b":")]
-    shas = dict.fromkeys(field[3].decode() for field in fields if len(field) > 3)  # noqa: PLR2004
-    found = []
-    for sha in list(shas)[:MAX_BLOBS]:
-        if set(sha) - {"0"}:
-            data = _run(repository, "cat-file", "blob", sha)
-            found += [data] if len(data) <= bounds.FILE_BYTES else []
-    return found
+    try:
+        versions = log(repository, relative)
+    except Unknown:
+        return []
+    shas = list(dict.fromkeys(v.blob for v in versions if v.blob and v.path == relative))
+    found = blobs(repository, shas[:MAX_BLOBS])
+    return [found[sha] for sha in shas if sha in found]
 
 
 def author(repository: Path) -> str:
     """The name that git would give to a commit made now, or ""."""
-    return _run(repository, "config", "user.name").decode("utf-8", "replace").strip()
+    name = ask(repository, "config", "user.name") or b""
+    return name.decode("utf-8", "replace").strip()
 
 
 def ignored(repository: Path, path: Path) -> bool:
@@ -99,3 +108,303 @@ def ignored(repository: Path, path: Path) -> bool:
     except ValueError:
         return False
     return bool(ask(repository, "check-ignore", "--", relative, literal=False))
+
+
+# --- the history of a folder ---------------------------------------------------------------------
+
+
+class Who(NamedTuple):
+    """An author or committer as a commit names them: a claim, and so is the time."""
+
+    name: str
+    email: str
+    time: datetime
+
+
+class Commit(NamedTuple):
+    """One commit."""
+
+    sha: str
+    parents: tuple[str, ...]
+    author: Who
+    committer: Who
+
+
+class Version(NamedTuple):
+    """What a commit made of one file; ``blob`` is empty where it removed the file."""
+
+    commit: Commit
+    path: str
+    blob: str
+    status: str
+
+
+class Signature(NamedTuple):
+    """What git says of a commit's signature: its letter, and with which key it was made."""
+
+    commit: str
+    letter: str
+    key: str
+    primary: str
+
+
+class Unknown(Exception):
+    """History that cannot be told: why."""
+
+
+# -c shows what a merge holds that none of its parents does; --full-history follows every parent,
+# so that a merge cannot hide a seal of the side that it did not take. Settings of the user that
+# would change the shape of the answer are switched off.
+_LOG: Final = (
+    "log",
+    "--topo-order",
+    "--full-history",
+    "-c",
+    "--raw",
+    "--no-abbrev",
+    "--no-renames",
+    "--no-follow",
+    "--no-mailmap",
+    "--no-show-signature",
+    "--no-notes",
+    "--encoding=UTF-8",
+    "--no-color",
+    "--no-relative",
+    "--no-ext-diff",
+    "-z",
+    "--format=%H%x00%P%x00%an%x00%ae%x00%at%x00%cn%x00%ce%x00%ct",
+)
+_FIELDS: Final = 8
+_ID: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
+
+
+def tip(repository: Path) -> str:
+    """The commit that is checked out; raises Unknown where nothing can be said about history."""
+    if not (repository / ".git").exists():
+        raise Unknown("this is not a git repository")
+    if _git(repository) is None:
+        raise Unknown("git is not installed")
+    answer = ask(repository, "rev-parse", "--is-shallow-repository", "HEAD^{commit}")
+    if answer is None:
+        begun = ask(repository, "rev-parse", "--is-shallow-repository")
+        raise Unknown("there is no commit yet" if begun else "git cannot read this repository")
+    shallow, _, commit = answer.decode("ascii", "replace").partition("\n")
+    if shallow != "false":
+        raise Unknown("the checkout is shallow; check out with fetch-depth: 0")
+    return commit.strip()
+
+
+def why_unknown(repository: Path) -> str:
+    """Why nothing can be said about the history of a repository, or ""."""
+    try:
+        tip(repository)
+    except Unknown as unknown:
+        return str(unknown)
+    return ""
+
+
+def log(repository: Path, folder: str, times: int = 1) -> tuple[Version, ...]:
+    """Every version of every file below a folder, newest first; raises Unknown.
+
+    More than a bound is not read in part; ``times`` is by how much that of one record is raised.
+    """
+    most = bounds.HISTORY_COMMITS * times
+    end = (f"--max-count={most + 1}", "--end-of-options", "HEAD", "--", folder)
+    data = _bounded(repository, (*_OFFLINE, *_LOG, *end), bounds.HISTORY_BYTES * times)
+    found: list[Version] = []
+    commits = 0
+    for commit, changes in _commits(data):
+        commits += 1
+        found += [Version(commit, path, blob, status) for path, blob, status in changes]
+    if commits > most:
+        raise Unknown(f"it has more than {most} commits")
+    return tuple(found)
+
+
+def _bounded(repository: Path, arguments: tuple[str, ...], most: int) -> bytes:
+    """What git prints, no more than a bound of it, within a bound of time; raises Unknown."""
+    git = _git(repository)
+    if git is None:
+        raise Unknown("git is not installed")
+    try:
+        process: Any = git.execute(["git", *arguments], as_process=True)
+    except Exception as error:
+        raise Unknown("git cannot be run") from error
+    timer = Timer(bounds.HISTORY_SECONDS, process.proc.kill)
+    timer.start()
+    try:
+        data: bytes = process.proc.stdout.read(most + 1)
+        if len(data) > most:
+            raise Unknown(f"it is longer than {most // bounds.MIB} MiB")
+        process.proc.stderr.read(bounds.KIB)
+        code = process.proc.wait()
+    finally:
+        timer.cancel()
+        process.proc.kill()
+        process.proc.communicate()
+    if code:
+        raise Unknown("git could not read it, or took too long")
+    return data
+
+
+def _commits(data: bytes) -> Iterator[tuple[Commit, list[tuple[str, str, str]]]]:
+    """Each commit of the answer with what it changed: path, blob, status."""
+    tokens = data.decode("utf-8", "surrogateescape").split("\0")
+    index = 0
+    while index + _FIELDS <= len(tokens):
+        commit = _commit(tokens[index : index + _FIELDS])
+        index += _FIELDS
+        while index < len(tokens) and not tokens[index]:  # as after the header of a merge
+            index += 1
+        changes: list[tuple[str, str, str]] = []
+        while index + 1 < len(tokens) and tokens[index].lstrip("\n").startswith(":"):
+            changes.append(_change(tokens[index].lstrip("\n"), tokens[index + 1]))
+            index += 2
+        while index < len(tokens) and not tokens[index]:
+            index += 1
+        yield commit, changes
+
+
+def _commit(fields: list[str]) -> Commit:
+    sha, parents, *who = (field.lstrip("\n") for field in fields)
+    ids = (sha, *parents.split())
+    if not all(map(_ID.match, ids)):
+        raise Unknown("git answered in a way that is not understood")
+    return Commit(sha, ids[1:], _who(*who[:3]), _who(*who[3:]))
+
+
+def _who(name: str, email: str, seconds: str) -> Who:
+    try:
+        time = datetime.fromtimestamp(int(seconds), timezone.utc)
+    except (ValueError, OverflowError, OSError):  # a commit may claim any time at all
+        raise Unknown("a commit has no readable date") from None
+    return Who(_utf8(name), _utf8(email), time)
+
+
+def _utf8(text: str) -> str:
+    """A name whose bytes are no UTF-8 still has to be printed."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _change(entry: str, path: str) -> tuple[str, str, str]:
+    """One raw entry; of a merge, which has a mode and a blob for each parent, the last ones."""
+    parents = len(entry) - len(entry.lstrip(":"))
+    fields = entry.lstrip(":").split(" ")
+    if len(fields) != 2 * parents + 3:
+        raise Unknown("git answered in a way that is not understood")
+    blob, status = fields[-2], fields[-1]
+    return path, blob if set(blob) - {"0"} else "", status
+
+
+def blobs(
+    repository: Path, shas: Iterable[str], limit: int = bounds.FILE_BYTES
+) -> dict[str, bytes]:
+    """The contents of blobs by id; those that are too large, or not there, are left out."""
+    wanted = [sha for sha in dict.fromkeys(shas) if _ID.match(sha)][: bounds.HISTORY_VERSIONS]
+    small, total = [], 0
+    for line in _batch(repository, "--batch-check", wanted).splitlines():
+        sha, _, rest = line.decode("ascii", "replace").partition(" ")
+        kind, _, size = rest.partition(" ")
+        if kind == "blob" and int(size) <= limit and total + int(size) <= bounds.HISTORY_CONTENT:
+            small.append(sha)
+            total += int(size)
+    return dict(_contents(_batch(repository, "--batch", small)))
+
+
+def signed(repository: Path, shas: Iterable[str]) -> frozenset[str]:
+    """The commits that carry a signature, whoever's it is: nothing is verified."""
+    wanted = [sha for sha in dict.fromkeys(shas) if _ID.match(sha)]
+    found = _contents(_batch(repository, "--batch", wanted))
+    return frozenset(
+        sha for sha, data in found if re.search(rb"^gpgsig(-sha256)? ", _header(data), re.MULTILINE)
+    )
+
+
+def _header(commit: bytes) -> bytes:
+    return commit.partition(b"\n\n")[0]
+
+
+def _batch(repository: Path, how: str, shas: list[str]) -> bytes:
+    if not shas:
+        return b""
+    with tempfile.TemporaryFile() as given:
+        given.write("".join(f"{sha}\n" for sha in shas).encode())
+        given.seek(0)
+        return ask(repository, *_OFFLINE, "cat-file", how, given=given) or b""
+
+
+def _contents(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Each object of a batch: a line with id, kind and size, the content, a line end."""
+    start = 0
+    while (end := data.find(b"\n", start)) > 0:
+        sha, *rest = data[start:end].decode("ascii", "replace").split(" ")
+        if len(rest) != 2:  # missing: there is no content  # noqa: PLR2004
+            start = end + 1
+            continue
+        size = int(rest[1])
+        yield sha, data[end + 1 : end + 1 + size]
+        start = end + size + 2
+
+
+def is_ancestor(repository: Path, commit: str, of: str = "HEAD") -> bool | None:
+    """Whether a commit is part of the history of another; None where it is not even there."""
+    if not _ID.match(commit):
+        return None
+    there = ask(repository, *_OFFLINE, "cat-file", "-e", f"{commit}^{{commit}}")
+    if there is None:
+        return None
+    asked = ("merge-base", "--is-ancestor", commit, of)
+    return ask(repository, *_OFFLINE, *asked) is not None
+
+
+def descendants(repository: Path, commit: str) -> frozenset[str]:
+    """The commits of this history that came after one, by ancestry; raises Unknown."""
+    if not _ID.match(commit):
+        raise Unknown("this is no commit id")
+    asked = (*_OFFLINE, "rev-list", "--ancestry-path", f"{commit}..HEAD")
+    data = _bounded(repository, asked, bounds.HISTORY_BYTES)
+    return frozenset(data.decode("ascii", "replace").split())
+
+
+def uncommitted(repository: Path, folder: str) -> tuple[str, ...] | None:
+    """The paths below a folder that differ from the last commit; None where git cannot say."""
+    how = ("--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--ignored=matching")
+    asked = ("--no-optional-locks", *_OFFLINE, "status", *how, "--", folder)
+    answer = ask(repository, *asked, seconds=60)
+    if answer is None:
+        return None
+    lines = os.fsdecode(answer).split("\0")
+    return tuple(sorted(line[3:] for line in lines if len(line) > 3))  # noqa: PLR2004
+
+
+def verified(repository: Path, shas: Iterable[str], keys: Iterable[str]) -> frozenset[str]:
+    """The commits whose signature is good and was made with one of the keys: slow, one by one.
+
+    A key is the fingerprint of an OpenPGP key in the keyring here, or a line of an SSH
+    allowed-signers file.
+    """
+    wanted = [sha for sha in dict.fromkeys(shas) if _ID.match(sha)]
+    if not wanted:
+        return frozenset()
+    listed = tuple(keys)
+    lines = [key for key in listed if " " in key]
+    with tempfile.TemporaryDirectory() as folder:
+        signers = Path(folder, "allowed_signers")
+        signers.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        found = _signatures(repository, wanted, os.fspath(signers))
+    return frozenset(
+        s.commit
+        for s in found
+        if (s.letter == "G" and s.key.startswith("SHA256:"))  # by the list that was just written
+        or (s.letter in ("G", "U") and {s.key, s.primary} & set(listed))
+    )
+
+
+def _signatures(repository: Path, shas: list[str], signers: str) -> list[Signature]:
+    asked = ("-c", f"gpg.ssh.allowedSignersFile={signers}", "-c", "gpg.ssh.revocationFile=")
+    how = ("log", "--no-walk=unsorted", "--no-show-signature", "--no-color")
+    form = "--format=%H%x00%G?%x00%GF%x00%GP%x00"
+    answer = ask(repository, *_OFFLINE, *asked, *how, form, *shas, seconds=60)
+    fields = (answer or b"").decode("utf-8", "replace").split("\0")
+    rows = zip(*(iter(fields),) * 4, strict=False)
+    return [Signature(sha.strip(), letter, key, primary) for sha, letter, key, primary in rows]

@@ -63,6 +63,7 @@ def _incident(incident: IncidentReport) -> dict[str, Any]:
             "consistent": list(incident.assurance.consistent),
             "corroborated": list(incident.assurance.corroborated),
             "not_corroborated": list(incident.assurance.not_corroborated),
+            "not_verified": list(incident.assurance.not_verified),
         },
     }
 
@@ -80,6 +81,7 @@ def _link(link: Link) -> dict[str, Any]:
         "line": link.location.line,
         "order": link.order,
         "gap": link.gap,
+        "grade": link.grade or None,
     }
 
 

@@ -358,6 +358,7 @@ def _assurance(incident: IncidentReport) -> str:
     lacking = incident.assurance.not_corroborated
     if lacking:
         said.append(f"{' and '.join(lacking)} not corroborated")
+    said += incident.assurance.not_verified
     text = markdown("; ".join(said), findings.DETAIL)
     return f"<sub>Assurance: {text}.</sub>\n\n" if said else ""
 

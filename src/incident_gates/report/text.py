@@ -36,6 +36,7 @@ COLOURS = {
 }
 VERDICT_COLOURS = {Verdict.PASSED: "32;1", Verdict.FAILED: "31;1", Verdict.ERROR: "35;1"}
 SHOWN_FINDINGS = 50
+GRADES = ("contradicted", "unsupported", "git-consistent", "platform-attested")
 NOT_DUE = {
     "prerequisites": "due before execution",
     "severity": "due once decided",
@@ -105,6 +106,7 @@ def _incident(
     yield from (_gate_line(gate, paint) for gate in incident.gates)
     yield ""
     yield from _causal_line(incident.causal_line, paint)
+    yield from _grades(incident.causal_line)
     for gate in incident.gates:
         if gate.status is Status.FAILED and gate.id in texts:
             yield from _failed_block(gate, texts[gate.id])
@@ -159,6 +161,22 @@ def _causal_line(links: tuple[Link, ...], paint: Callable[[str, str], str]) -> I
         parts.append(text)
     if parts:
         yield from _wrapped(parts)
+        yield ""
+
+
+def _grades(links: tuple[Link, ...]) -> Iterator[str]:
+    """What git says of the times, one line a grade, worst first; nothing where it was not asked."""
+    graded: dict[str, list[str]] = defaultdict(list)
+    for link in links:
+        said = f"{visible(link.time, 40)} {visible(link.label, 30)}"
+        graded[link.grade].append(said.replace(" ", "\xa0"))
+    names = [name for name in GRADES if graded[name]]
+    for name in names:
+        text = f"  {name:<17}  {', '.join(graded[name])}"
+        for line in textwrap.wrap(text, WIDTH, subsequent_indent=" " * 21, break_on_hyphens=False):
+            yield line.replace("\xa0", " ")
+    if names:
+        yield "  (against the dates of commits, which are claims as well)"
         yield ""
 
 
@@ -352,6 +370,7 @@ def _assurance(incident: IncidentReport) -> Iterator[str]:
     lacking = incident.assurance.not_corroborated
     if lacking:
         said.append(f"{' and '.join(lacking)} not corroborated")
+    said += incident.assurance.not_verified
     if said:
         yield from textwrap.wrap(f"Assurance: {visible('; '.join(said), 1000)}.", WIDTH)
 
