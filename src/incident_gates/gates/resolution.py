@@ -668,6 +668,41 @@ def protocol_version_is_named(chain: Chain, limits: Limits) -> Iterator[Breach]:
         yield Breach(named.place, said, f"one of {', '.join(known)}")
 
 
+@rule(
+    "RES017",
+    gate="resolution",
+    criterion="report",
+    level=WARNING,
+    says="The record calls for feedback to another protocol, and there is none",
+    why="What an incident taught about alerts and performance is lost where nobody hands it over.",
+    fix="Write the file, or say in resolution-summary.json that there is nothing to hand over.",
+    needs=(SUMMARY,),
+)
+def feedback_is_written(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """An output whose condition the closed record itself states is there, and says something."""
+    for entry in limits.protocol.data["outputs"]:
+        called_for = chain.resolution[entry["noted_in"]] if "noted_in" in entry else None
+        if chain.closed and called_for and calls_for(called_for):
+            file = entry["file"]
+            if not says_something(chain, file):
+                lacking = "says nothing yet" if file in chain.record.names else "is missing"
+                said = f"{file} for Protocol {entry['to']} {lacking}: {entry['when']}"
+                yield Breach(called_for.place, said, subject=file)
+
+
+def calls_for(noted: Node) -> bool:
+    """Whether a value of the summary, true or a text, says that there is something to hand over."""
+    return bool(noted.flag or noted.text)
+
+
+def says_something(chain: Chain, file: str) -> bool:
+    """Whether a feedback file is there and holds an entry, or a line that is no placeholder."""
+    parsed = chain.record.markdown(file)
+    if parsed is not None:
+        return any(_says_something(parsed, section) for section in parsed.sections)
+    return bool(list(chain.record.node(file)["feedback"]))
+
+
 def _completeness(chain: Chain, limits: Limits) -> tuple[int, int]:
     """Documented elements and all of them: the protocol's own, or with the policy's, if worse.
 

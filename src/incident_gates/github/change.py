@@ -79,6 +79,13 @@ def judge(job: Job, scope: str) -> Judged:
     return Judged(_concluded(report, job), _anchors(report.incidents, change))
 
 
+def limits_in_force(job: Job) -> Limits:
+    """The limits that a change is judged by: those of the base's policy, not of its own."""
+    change = commits.change_of(event.read(os.environ), _repository(job))
+    policy, _ = base_policy.in_force(job, change)
+    return run.limits_under(policy, job)[0]
+
+
 # --- what to judge -------------------------------------------------------------------------------
 
 

@@ -1,0 +1,54 @@
+"""quality-metrics.md: the protocol's table of target, actual and status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from incident_gates.package.own import MARK
+from incident_gates.report.escape import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from incident_gates.model import IncidentReport
+
+
+def page(report: IncidentReport, metrics: Iterable[dict[str, Any]]) -> bytes:
+    """The protocol's table."""
+    lines = [
+        MARK,
+        "",
+        f"# Quality metrics of {plain(report.incident_id)}",
+        "",
+        f"Verdict {report.verdict.value.replace('_', ' ')}, as of {report.as_of}.",
+        "",
+        *_excused(report),
+        "| Metric | Target | Actual | Status |",
+        "|---|---|---|---|",
+        *map(_row, metrics),
+        "",
+    ]
+    return "\n".join(lines).encode()
+
+
+def _row(metric: dict[str, Any]) -> str:
+    sign = {">=": "≥", "<=": "≤"}[metric["comparison"]]
+    actual = "–" if metric["value"] is None else f"{metric['value']:.1%}"
+    status = metric["status"].replace("_", " ")
+    return f"| {metric['name']} | {sign} {metric['target']:.0%} | {actual} | {status} |"
+
+
+def _excused(report: IncidentReport) -> list[str]:
+    """Each excuse with who granted it: a waived gate is not a passed one."""
+    lines = []
+    for found in report.all_findings:
+        if found.excuse:
+            by = " and ".join(plain(name) for name in found.excuse.by)
+            said = f"{found.excuse.kind.capitalize()} of {found.rule} by {by}"
+            lines.append(f"- {said}: {plain(found.excuse.reason)}")
+    return [*lines, ""] if lines else []
+
+
+def plain(text: str) -> str:
+    """Text that Markdown takes for nothing else."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>()#+!|~&" else c for c in visible(text))
