@@ -1,0 +1,1 @@
+"""Checks a package offline: bytes, signature, and the gates judged again."""
