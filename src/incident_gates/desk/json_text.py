@@ -41,6 +41,41 @@ def replaced(text: str, where: Pointer, value: Any) -> str:
     )
 
 
+def put(text: str, where: Pointer, value: Any) -> str:
+    """The text with a value at a place of an object, whether there was one before or not."""
+    if places.span(text, where):
+        return replaced(text, where, value)
+    expected = strict_json.parse(text)
+    _at(expected, where[:-1])[where[-1]] = value
+    inside = places.span(text, where[:-1]) or (0, 0)
+    key = json.dumps(where[-1], ensure_ascii=False) + ": "
+    return _checked(_into(text, inside, key, value), expected)
+
+
+def removed(text: str, where: Pointer) -> str:
+    """The text without a key or an entry, and without the comma that went with it."""
+    expected = strict_json.parse(text)
+    parent = _at(expected, where[:-1])
+    names = list(parent) if isinstance(parent, dict) else list(range(len(parent)))
+    index = names.index(where[-1])
+    del parent[where[-1]]
+    start, end = places.span(text, where[:-1]) or (0, 0)
+    before, after = where[:-1] + tuple(names[index - 1 : index]), names[index + 1 : index + 2]
+    if index:
+        cut = (places.span(text, before) or (0, 0))[1], (places.span(text, where) or (0, 0))[1]
+    elif after:
+        cut = _begin(text, where), _begin(text, (*where[:-1], after[0]))
+    else:
+        cut = start + 1, end - 1
+    return _checked(text[: cut[0]] + text[cut[1] :], expected)
+
+
+def _begin(text: str, where: Pointer) -> int:
+    """The offset at which a key, or an entry of a list, begins."""
+    line, column, _ = places.locate_key(text, where)
+    return sum(len(above) + 1 for above in text.split("\n")[: line - 1]) + column - 1
+
+
 def _at(value: Any, where: Pointer) -> Any:
     for key in where:
         value = value[key]

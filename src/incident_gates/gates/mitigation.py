@@ -956,9 +956,41 @@ def _words(chain: Chain) -> Iterator[tuple[str, Time | None, Place, str, str]]:
         for word in consensus.classification.assessors:
             what = f"{word.name}'s assessment"
             yield what, word.time, word.node["assessed_at"].place, word.name, CRITICAL
-    for item in chain.readiness_items():
+    # What was verified in advance, and is cited with its expiry, is older by its nature.
+    for item in (i for i in chain.readiness_items() if not _stands(i["standing"])):
         what, who = f'"{item["id"].text}"', item["verified_by"]["name"].text
         yield what, item["verified_at"].time, item["verified_at"].place, who, WARNING
+
+
+@rule(
+    "MIT028",
+    gate="mitigation",
+    criterion="readiness",
+    level=CRITICAL,
+    says="A standing verification of the checklist had run out, or never does",
+    why="What was verified once holds for a time; a script that worked in spring may not now.",
+    fix=f"{DO_NOT_CHANGE}. Before execution, verify the item anew; afterwards, record the "
+    "verification that was in force with its source, or a deviation.",
+    needs=(CHECKLIST,),
+)
+def standing_items_are_in_force(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """Each item that cites a standing verification was relied on while that held."""
+    started = [e.started for e in chain.executions if e.started]
+    moment = max(started, key=lambda t: t.latest, default=None)
+    event = "the last execution started"
+    if moment is None:
+        moment = max((d.time for d in chain.decisions if d.time), default=None)
+        event = "the last decision"
+    for item in chain.readiness_items():
+        standing, ident = item["standing"], item["id"].text
+        if not standing:
+            continue
+        if not standing["expires_at"].time:
+            yield from missing(standing, "expires_at", subject=ident)
+            continue
+        expires = standing["expires_at"]
+        said = f'what "{ident}" cites ran out {{gap}} before {event}'
+        yield from in_order(moment, expires.time, expires.place, said, subject=ident)
 
 
 def _readiness(chain: Chain) -> tuple[int, int, int]:

@@ -7,57 +7,38 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from incident_gates.desk.commands.answer import Verb, answering, put_answer, put_json
+from incident_gates.desk.commands.entries import DECISION, VERBS
 from incident_gates.desk.commands.job import job_of
 from incident_gates.options import INCIDENT, POLICY, ROOT, with_options
-from incident_gates.terminal import SETTINGS, Group, errors_as_sentences, put
+from incident_gates.terminal import SETTINGS, Group, put
 
 if TYPE_CHECKING:
-    from incident_gates.desk.record import Begun, Done, NotReady
-
-DECISION = click.option(
-    "--decision", metavar="ID", help="The decision; without it, the only one that stands."
-)
+    from incident_gates.desk.record.execution import Begun, Done, NotReady
+    from incident_gates.desk.record.words import Answer
+    from incident_gates.run import Job
 
 
 @click.group(cls=Group, context_settings=SETTINGS)
 def record() -> None:
-    """Append an entry that no one can write by hand.
+    """Append an entry to a record, well-formed and at its place.
+
+    Each verb says what it wrote and where, and what comes next. With --at an entry may
+    be written later than it happened.
 
     \b
-      incident-gates record approval --incident INC-2026-0042 --role incident_commander
-      incident-gates record execution --incident INC-2026-0042 -- ./rollback.sh v1.2.3
+      incident-gates record notice --audience sre_on_call --channel "#incident" \\
+          --message "SEV-1 declared"
+      incident-gates record approval --role incident_commander --name Alex
+      incident-gates record execution -- ./rollback.sh v1.2.3
     """
 
 
-@record.command(context_settings=SETTINGS)
-@with_options(
-    INCIDENT,
-    DECISION,
-    click.option("--role", required=True, metavar="ROLE", help="Such as release_manager."),
-    click.option("--name", metavar="NAME", help="Who; without it, the author that git knows."),
-    click.option("--reject", is_flag=True, help="Reject instead of approving."),
-    click.option("--at", metavar="TIME", help="When it was said (RFC 3339), if not now."),
-    click.option("--source", metavar="TEXT", help="Where an earlier approval can be seen."),
-    ROOT,
-    POLICY,
-)
-def approval(incident: str | None, root: str | None, policy: str | None, **given: Any) -> None:
-    """Approve a decision, with the digest of its option as it is written now.
-
-    \b
-      incident-gates record approval --incident INC-2026-0042 --decision D-1 \\
-          --role release_manager --name Jordan
-    """
-    with errors_as_sentences():
-        from incident_gates.desk import record as recording
-        from incident_gates.report.escape import visible
-
-        job = job_of(incident=incident, root=root, policy=policy)
-        said = recording.approval(job, recording.Word(**given))
-        put("".join(f"{visible(line, 500)}\n" for line in said.split("\n")))
+for _verb in VERBS:
+    record.add_command(_verb)
 
 
-@record.command(context_settings={**SETTINGS, "allow_interspersed_args": False})
+@record.command(cls=Verb, context_settings={**SETTINGS, "allow_interspersed_args": False})
 @with_options(
     INCIDENT,
     DECISION,
@@ -65,32 +46,86 @@ def approval(incident: str | None, root: str | None, policy: str | None, **given
     click.option("--change-reference", metavar="TEXT", help="Change record or pipeline run."),
     click.option("--emergency", metavar="REASON", help="Run before approval, and say why."),
     click.option("--operator", metavar="NAME", help="Who; without it, git's author."),
+    click.option(
+        "--from",
+        "source",
+        metavar="FILE",
+        help="Record a GitHub deployment that ran, from its deployment_status event.",
+    ),
+    click.option("--at", metavar="TIME", help="It ran then: record it, and run nothing now."),
+    click.option("--ended", metavar="TIME", help="With --at: when it ended."),
+    click.option("--exit-code", type=int, metavar="CODE", help="With --at: how it ended."),
+    click.option("--output", default="", metavar="TEXT", help="With --at: what it printed."),
+    click.option(
+        "--source", "seen", default="", metavar="TEXT", help="With --at: where it can be seen."
+    ),
+    click.option(
+        "--json", "json_", is_flag=True, help="One JSON object on stdout; the rest aside."
+    ),
     ROOT,
     POLICY,
-    click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD..."),
+    click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- CMD...]"),
 )
-def execution(incident: str | None, root: str | None, policy: str | None, **given: Any) -> None:
-    """Run a command and record its times, exit code and output.
+def execution(*, json_: bool, **given: Any) -> None:
+    """Run a command and record its times, exit code and output, without the secrets in them.
 
     Nothing is run (exit code 1) before severity, readiness and approvals are there, except
-    with --emergency. Otherwise the exit code is the command's own; 130 if interrupted.
+    with --emergency. Otherwise the exit code is the command's own; 130 if interrupted. With
+    --json the command's own output goes to stderr.
 
     \b
       incident-gates record execution --incident INC-2026-0042 --decision D-1 \\
           --change-reference CHG-20931 -- ./rollback_backend.sh v1.2.3
+      incident-gates record execution --from deployment_status.json
+      incident-gates record execution --at 02:25 --ended 02:27 --exit-code 0 \\
+          --change-reference CHG-20931 -- ./rollback_backend.sh v1.2.3
     """
-    with errors_as_sentences():
-        from incident_gates.desk import record as recording
+    with answering(json_):
+        from incident_gates.desk.record import execution as recording
+        from incident_gates.errors import UsageError
 
-        job = job_of(incident=incident, root=root, policy=policy)
-        done = recording.execution(job, recording.Order(**given), _warn)
+        job = job_of(**{key: given.pop(key) for key in ("incident", "root", "policy")})
+        if source := given.pop("source"):
+            _imported_deployment(job, source, given, json_=json_)
+            return
+        if not given["command"]:
+            raise UsageError("Say what to run after --, or what ran with --from FILE.")
+        past = {key: given.pop(key) for key in ("at", "ended", "exit_code", "output", "seen")}
+        if any(value not in (None, "") for value in past.values()):
+            put_answer(_ran(job, given, past), json_)
+            return
+        done = recording.execution(job, recording.Order(**given, aside=json_), _warn)
         if isinstance(done, recording.NotReady):
-            _refuse(done)
+            put_json(recording.refused(done)) if json_ else _refuse(done)
             code = 1
         else:
-            _conclude(done)
+            put_json(recording.as_json(done)) if json_ else _conclude(done)
             code = done.exit_code
     raise SystemExit(code)
+
+
+def _ran(job: Job, given: dict[str, Any], past: dict[str, Any]) -> Answer:
+    from incident_gates.desk.record import ran
+    from incident_gates.errors import UsageError
+
+    if past["at"] is None:
+        raise UsageError("--ended, --exit-code, --output and --source go with --at TIME.")
+    return ran.record(job, ran.Ran(**given, **past))
+
+
+def _imported_deployment(job: Job, source: str, given: dict[str, Any], *, json_: bool) -> None:
+    from incident_gates.desk.imports import filling, payload
+    from incident_gates.errors import UsageError
+
+    typed = [f"--{n.replace('_', '-')}" for n in ("change_reference", "emergency", "operator")]
+    both = [o for o in typed if given[o[2:].replace("-", "_")]] + ["a command"] * bool(
+        given["command"]
+    )
+    if both:
+        raise UsageError(f"--from records what ran already: leave out {both[0]}.")
+    taken = payload.opened(source, ("github-deployment",))
+    choices = filling.Choices(given["decision"], given["services"], only_decision=True)
+    put_answer(filling.answered(filling.add(job, [taken], choices)), json_)
 
 
 def _warn(begun: Begun) -> None:
@@ -120,9 +155,12 @@ def _conclude(done: Done) -> None:
 
     entry = done.entry
     said = f"Recorded {entry['id']}: {entry['outcome']}, exit code {entry['exit_code']}"
-    lines = [said, *([done.said] if done.said else [])]
+    masked = entry.get("x-masked", 0)
+    secrets = f"{masked} secret{'' if masked == 1 else 's'} masked in the record; look it over."
+    lines = [said, *([secrets] if masked else []), *([done.said] if done.said else [])]
     if entry["outcome"] == "succeeded":
-        lines.append("Next: see that it reached every instance; write propagation_verified_at.")
+        lines.append("Next: see that it reached every instance, then type")
+        lines.append("  incident-gates record recovery-check --propagated TEXT")
     elif entry["outcome"] == "unknown":
         lines.append("Next: find out what it did, and write that as its outcome.")
     else:

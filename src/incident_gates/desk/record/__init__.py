@@ -1,0 +1,1 @@
+"""Appends entries to the files of a record: one line, one entry."""
