@@ -11,13 +11,18 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import partial
 from typing import IO, TYPE_CHECKING, BinaryIO, NamedTuple
 
+from incident_gates.desk import masking
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import FrameType
 
 KEPT_BYTES = 64 * 1024
+# What is kept before that, so that a secret is seen whole although its beginning is not kept.
+MARGIN_BYTES = 16 * 1024
 # What a terminated command may take to end before we record without it.
 GRACE_SECONDS = 5.0
 # A child left in the background may hold the output open for ever.
@@ -35,6 +40,7 @@ class Ended(NamedTuple):
     output: str
     interrupted: str
     problem: str = ""
+    masked: int = 0
 
     @property
     def status(self) -> int:
@@ -77,30 +83,57 @@ def signals_kept() -> Iterator[Signals]:
 
 
 class _Tail:
-    """The last bytes of two streams in the order in which they came."""
+    """The last lines of two streams in the order in which they came."""
 
     def __init__(self) -> None:
         self.total = 0
         self._data = bytearray()
+        # A line begun by one stream must not be cut in two by what the other says.
+        self._begun: dict[int, bytearray] = {}
         self._lock = threading.Lock()
 
-    def add(self, chunk: bytes) -> None:
+    def add(self, stream: int, chunk: bytes) -> None:
         with self._lock:
             self.total += len(chunk)
-            self._data += chunk
-            if len(self._data) > 2 * KEPT_BYTES:
-                del self._data[:-KEPT_BYTES]
+            begun = self._begun.setdefault(stream, bytearray())
+            begun += chunk
+            whole = len(begun) if len(begun) > KEPT_BYTES else begun.rfind(b"\n") + 1
+            self._data += begun[:whole]
+            del begun[:whole]
+            if len(self._data) > 2 * KEPT_BYTES + MARGIN_BYTES:
+                del self._data[: -KEPT_BYTES - MARGIN_BYTES]
 
-    def text(self) -> str:
+    def text(self, known: Mapping[str, str]) -> masking.Masked:
+        """What is kept, as text without its secrets."""
         with self._lock:
-            kept = bytes(self._data[-KEPT_BYTES:])
-        lost = self.total - len(kept)
-        if lost:
-            # A line cut in half could be read as something else.
-            kept = kept.partition(b"\n")[2] or kept
-            lost = self.total - len(kept)
-        said = visible(kept.decode("utf-8", "replace"))
-        return f"[cut: the first {lost} bytes are not kept]\n{said}" if lost else said
+            data = b"".join((self._data, *self._begun.values()))[-KEPT_BYTES - MARGIN_BYTES :]
+        # One character a byte, so that a secret's place is the same in both.
+        found = masking.spans(data.decode("latin-1"), _as_bytes(known))
+        start = _start(data, found)
+        shown = "".join(_shown(data, [s for s in found if s.start >= start], start))
+        lost = self.total - len(data) + start
+        cut = f"[cut: the first {lost} bytes are not kept]\n" if lost else ""
+        return masking.Masked(cut + shown, sum(s.start >= start for s in found))
+
+
+def _as_bytes(known: Mapping[str, str]) -> dict[str, str]:
+    return {os.fsencode(value).decode("latin-1"): kind for value, kind in known.items()}
+
+
+def _start(data: bytes, found: Sequence[masking.Span]) -> int:
+    """Where what is kept begins: at a line, for a line cut in half could be read otherwise."""
+    start = max(0, len(data) - KEPT_BYTES)
+    if start and data[start - 1 : start] != b"\n":
+        start = data.find(b"\n", start) + 1 or start
+    return masking.after(found, start) if start else 0
+
+
+def _shown(data: bytes, found: Sequence[masking.Span], start: int) -> Iterator[str]:
+    for span in found:
+        yield visible(data[start : span.start].decode("utf-8", "replace"))
+        yield masking.mark(span)
+        start = span.end
+    yield visible(data[start:].decode("utf-8", "replace"))
 
 
 def visible(text: str) -> str:
@@ -109,35 +142,52 @@ def visible(text: str) -> str:
     return _CONTROL.sub(lambda m: f"\\u{ord(m.group()):04x}", lines)
 
 
-def run(command: Sequence[str], signals: Signals) -> Ended:
-    """Runs a command without a shell and waits for its end, or for ours."""
+def run(
+    command: Sequence[str],
+    signals: Signals,
+    known: Mapping[str, str] | None = None,
+    *,
+    aside: bool = False,
+) -> Ended:
+    """Runs a command without a shell and waits for its end, or for ours.
+
+    ``known`` are secrets that may turn up in its output, each with what it is; ``aside`` lets
+    all of it through on stderr.
+    """
     tail = _Tail()
+    ended = partial(_ended, tail, signals, known or {})
     if signals.first:
-        return _ended(None, tail, signals, "it was interrupted before it started")
+        return ended(None, "it was interrupted before it started")
     try:
         process = subprocess.Popen(  # noqa: S603 - what to run is what the operator typed
             list(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
     except OSError as error:
-        return _ended(None, tail, signals, f"it could not be started: {error.strerror}")
-    readers = _readers(process, tail)
+        return ended(None, f"it could not be started: {error.strerror}")
+    readers = _readers(process, tail, aside=aside)
     code = _wait(process, signals)
     deadline = time.monotonic() + DRAIN_SECONDS
     for reader in readers:
         reader.join(max(0.0, deadline - time.monotonic()))
     problem = "" if code is not None else "it was still running when the recording was stopped"
-    return _ended(code, tail, signals, problem)
+    return ended(code, problem)
 
 
-def _ended(code: int | None, tail: _Tail, signals: Signals, problem: str) -> Ended:
+def _ended(
+    tail: _Tail, signals: Signals, known: Mapping[str, str], code: int | None, problem: str
+) -> Ended:
     # As a shell says it: ended by signal 15 is 143.
     shown = 128 - code if code is not None and code < 0 else code
-    return Ended(datetime.now(timezone.utc), shown, tail.text(), signals.first, problem)
+    completed = datetime.now(timezone.utc)
+    output, masked = tail.text({**masking.of_environment(os.environ), **known})
+    return Ended(completed, shown, output, signals.first, problem, masked)
 
 
-def _readers(process: subprocess.Popen[bytes], tail: _Tail) -> list[threading.Thread]:
+def _readers(
+    process: subprocess.Popen[bytes], tail: _Tail, *, aside: bool
+) -> list[threading.Thread]:
     pairs = [
-        (process.stdout, sys.stdout.buffer),
+        (process.stdout, (sys.stderr if aside else sys.stdout).buffer),
         (process.stderr, sys.stderr.buffer),
     ]
     readers = [
@@ -154,7 +204,7 @@ def _pass_on(source: IO[bytes], target: BinaryIO, tail: _Tail) -> None:
     heard = True
     with source:
         while chunk := os.read(source.fileno(), KEPT_BYTES):
-            tail.add(chunk)
+            tail.add(id(source), chunk)
             try:
                 if heard:
                     target.write(chunk)
