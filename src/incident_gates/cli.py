@@ -27,11 +27,17 @@ MODULES = {"json": "json_report"}  # where it is not the format's own name
 GATE_NAMES = ("prerequisites", "severity", "mitigation", "recovery", "resolution")
 # Every other command lives in the room of what it does, and is imported when it is asked for.
 ELSEWHERE = {
+    "init": "incident_gates.desk.commands.init:init",
+    "doctor": "incident_gates.desk.commands.doctor:doctor",
+    "staged": "incident_gates.desk.commands.staged:staged",
     "new": "incident_gates.desk.commands.new:new",
     "status": "incident_gates.desk.commands.status:status",
     "record": "incident_gates.desk.commands.record:record",
     "explain": "incident_gates.desk.commands.explain:explain",
+    "halt": "incident_gates.desk.commands.halt:halt",
+    "proceed": "incident_gates.desk.commands.halt:proceed",
     "aggregate": "incident_gates.package.commands:aggregate",
+    "verify": "incident_gates.package.commands:verify",
 }
 
 
@@ -65,6 +71,12 @@ def main() -> None:
         help="Judge this gate alone, due or not. Repeatable.",
     ),
     *JUDGING,
+    click.option(
+        "--fix",
+        is_flag=True,
+        help="Add what is absent and mechanical first; shows a diff, and asks.",
+    ),
+    click.option("--yes", is_flag=True, help="With --fix: write without asking."),
     *IN_WORKFLOWS,
     *FLAGS.values(),
 )
@@ -77,6 +89,7 @@ def check(**options: Any) -> None:
       incident-gates check --gate severity --sla 5
       incident-gates check --require ready --incident INC-2026-0042
       incident-gates check --report json=gates.json
+      incident-gates check --fix
     """
     raise SystemExit(judge(**options))
 
@@ -90,12 +103,15 @@ def judge(
     as_of: str | None,
     require: str,
     strict: bool,
+    history: bool = False,
     format_: str,
     reports: tuple[str, ...],
     gates: tuple[str, ...] = (),
     scope: str | None = None,
     enforce: bool = True,
     package: str | None = None,
+    fix: bool = False,
+    yes: bool = False,
     **thresholds: float | None,
 ) -> int:
     """Runs the gates and prints; returns the exit code."""
@@ -107,11 +123,15 @@ def judge(
         wanted = [_target(entry) for entry in reports]
         job = Job(
             Selection(paths, root, incidents),
-            Request(require, gates, strict),
+            Request(require, gates, strict, history=history or None),
             {name: value for name, value in thresholds.items() if value is not None},
             policy,
             as_of,
         )
+        if yes and not fix:
+            raise UsageError("--yes answers what --fix asks; say both, or neither.")
+        if fix:
+            _fix(job, yes=yes)
         report, anchors = _judged(job, scope, enforce=enforce)
         for kind, target in wanted:
             _write(report, kind, target)
@@ -120,10 +140,34 @@ def judge(
         else:
             _print(report, format_)
         if package:
-            _package(report, policy, as_of, package)
+            _package(report, job, scope, package)
         if report.exit_code == CouldNotTell.exit_code:
             announce("a gate could not be judged")
     return report.exit_code
+
+
+def _fix(job: Job, *, yes: bool) -> None:
+    """Shows what can be added, and adds it if it may; on stderr, for stdout carries the report."""
+    from incident_gates.desk import fix
+
+    plan = fix.planned(job)
+    lines = [*plan.left, *fix.diff(plan, colour=coloured(sys.stderr)), *fix.summary(plan)]
+    put("".join(f"{line}\n" for line in lines), sys.stderr)
+    if plan.edits and (yes or _agreed()):
+        fix.write(plan)
+        put("Written.\n\n", sys.stderr)
+    elif plan.edits:
+        put("Nothing was written; --fix --yes writes it.\n\n", sys.stderr)
+
+
+def _agreed() -> bool:
+    """Whether somebody at a terminal says yes; nobody there is a no."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()) or in_workflow():
+        return False
+    try:
+        return click.confirm("Write this?", err=True)
+    except click.Abort:
+        raise KeyboardInterrupt from None
 
 
 def in_workflow() -> bool:
@@ -142,10 +186,10 @@ def _seen_in_workflow() -> AbstractContextManager[None]:
 def _judged(job: Job, scope: str | None, *, enforce: bool) -> tuple[Report, Anchors]:
     """The report, and for each incident the changed file that brought it here."""
     anchors: Anchors = {}
-    if scope == "changed" or (scope and in_workflow()):
+    if _is_about_a_change(scope):
         from incident_gates.github import change
 
-        report, anchors = change.judge(job, scope)
+        report, anchors = change.judge(job, str(scope))
     else:
         from incident_gates.run import run
 
@@ -156,15 +200,24 @@ def _judged(job: Job, scope: str | None, *, enforce: bool) -> tuple[Report, Anch
     return report, anchors
 
 
-def _package(report: Report, policy: str | None, as_of: str | None, folder: str) -> None:
+def _is_about_a_change(scope: str | None) -> bool:
+    return scope == "changed" or (bool(scope) and in_workflow())
+
+
+def _package(report: Report, job: Job, scope: str | None, folder: str) -> None:
+    """Packages what was judged, under the same limits: a change must not bring its own."""
     from incident_gates.discover import Selection, repository
     from incident_gates.package import aggregate as package
-    from incident_gates.run import Job
 
+    limits = None
+    if _is_about_a_change(scope):
+        from incident_gates.github import change
+
+        limits = change.limits_in_force(job)
     base = repository(Path.cwd())
     paths = [str(base / incident.path) for incident in report.incidents]
     if paths:
-        package.aggregate(Job(Selection(paths), policy=policy, as_of=as_of), folder)
+        package.aggregate(job._replace(selection=Selection(paths)), folder, limits=limits)
 
 
 def _hand_over(report: Report, anchors: Anchors, kind: str, reports: tuple[str, ...]) -> None:

@@ -6,11 +6,11 @@ import os
 import sys
 from contextlib import contextmanager
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
+from incident_gates import completion
 from incident_gates.errors import CouldNotTell, GateError
 
 if TYPE_CHECKING:
@@ -21,14 +21,8 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 
 
 def incident_ids(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
-    """The ids of incidents below the usual root, for shell completion; reads names alone."""
-    from incident_gates.discover import ROOT, repository
-
-    folder = repository(Path.cwd()) / ROOT
-    names = (
-        [entry.name for entry in os.scandir(folder) if entry.is_dir()] if folder.is_dir() else []
-    )
-    return sorted(name for name in names if name.startswith(incomplete))
+    """The ids of incidents, for click's own completion."""
+    return completion.incident_ids(incomplete)
 
 
 def coloured(stream: TextIO) -> bool:

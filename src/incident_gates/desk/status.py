@@ -1,51 +1,44 @@
-"""How a record stands: what is done, what is missing, and what to type next."""
+"""How a record stands, for a terminal: what is done, what is missing, and what to type next."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from incident_gates import engine, protocol
+from incident_gates import protocol
+from incident_gates.desk import awareness, pace, says, steps
 from incident_gates.desk import found as finding
-from incident_gates.desk import says
-from incident_gates.desk.new import phase_to_write
+from incident_gates.desk.awareness import DONE, EMPTY, GAPS, MISSING, Awareness, Standing, seen
+from incident_gates.evidence.times import show_duration
 from incident_gates.model import Status, Verdict
 from incident_gates.report import text
 from incident_gates.report.escape import visible
-from incident_gates.rules import DO_NOT_CHANGE
 from incident_gates.run import EXIT_CODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
-    from incident_gates.chain import Chain
-    from incident_gates.desk.found import Found
-    from incident_gates.model import Finding, GateReport, IncidentReport
+    from incident_gates.desk.awareness import Blocker, File
+    from incident_gates.desk.pace import Pace, Update
+    from incident_gates.model import GateReport, IncidentReport
 
-# The order in which the gates become due, which is the order in which they are worked on.
-WORKED_ON = ("severity", "prerequisites", "mitigation", "recovery", "resolution")
-DONE, GAPS, MISSING = "done", "has gaps", "missing"
-MARKS = {DONE: "✓", GAPS: "…", MISSING: "✗"}
-PLACEHOLDER, ABSENT = "FIL009", "FIL001"
+MARKS = {DONE: "✓", GAPS: "…", EMPTY: "…", MISSING: "✗"}
+PACE_MARKS = {pace.IN_TIME: "✓", pace.RUNNING: "…", pace.LATE: "✗"}
+LABEL, MOST = 12, 5
+A_MINUTE = timedelta(minutes=1)
 
-
-class Standing(NamedTuple):
-    """One record judged, with its events."""
-
-    chain: Chain
-    report: IncidentReport
+__all__ = ["announcement", "exit_code", "render", "seen"]
 
 
-def seen(records: Sequence[Found]) -> list[Standing]:
-    """Each record judged."""
-    return [
-        Standing(found.chain, engine.judge(found.record, found.limits, found.now, engine.Request()))
-        for found in records
-    ]
-
-
-def render(standings: Sequence[Standing], *, colour: bool = False) -> str:
+def render(standings: Sequence[Standing], *, colour: bool = False, cwd: Path | None = None) -> str:
     """The status of one record in full, or one line for each open one."""
-    lines = _one(standings[0], colour=colour) if len(standings) == 1 else _table(standings)
+    if len(standings) == 1:
+        lines = _one(awareness.of(standings[0]), cwd or Path.cwd(), colour=colour)
+    else:
+        lines = _table(standings)
     return "\n".join(lines) + "\n"
 
 
@@ -68,13 +61,10 @@ def _table(standings: Sequence[Standing]) -> Iterator[str]:
         marks = " ".join(text.MARKS[gate.status] for gate in report.gates)
         name, severity = visible(report.incident_id, 24), report.severity or "-"
         head = f"{name:<24} {severity:<9} {report.phase}/4    {marks}  "
-        yield head + visible(_in_short(report), text.WIDTH - len(head))
+        yield head + visible(_in_short(standing), text.WIDTH - len(head))
     if over:
-        yield (
-            f"{over} more {'is' if over == 1 else 'are'} closed."
-            if open_
-            else "No incident is open."
-        )
+        verb = "is" if over == 1 else "are"
+        yield f"{over} more {verb} closed." if open_ else "No incident is open."
 
 
 def _is_open(standing: Standing) -> bool:
@@ -83,152 +73,175 @@ def _is_open(standing: Standing) -> bool:
     )
 
 
-def _in_short(report: IncidentReport) -> str:
-    wanted = _next_gate(report)
+def _in_short(standing: Standing) -> str:
+    report = standing.report
     if report.verdict is Verdict.ERROR:
         return "could not be judged"
-    if wanted is None:
+    owed = pace.next_update(standing.chain)
+    if owed and owed.due < standing.chain.now:
+        return "update overdue"
+    gate = next((g for g in awareness.in_order_of_work(report) if awareness.missing(g)), None)
+    if gate is None:
         return "nothing is missing"
-    count = len(_missing(wanted))
-    verb = "failed" if wanted.status is Status.FAILED else "needs"
-    return (
-        f"{wanted.name.split()[0]} {verb} {count}" if count else f"{wanted.name.split()[0]} {verb}"
-    )
+    verb = "failed" if gate.status is Status.FAILED else "needs"
+    return f"{gate.name.split()[0]} {verb} {len(awareness.missing(gate))}"
 
 
 # --- one -----------------------------------------------------------------------------------------
 
 
-def _one(standing: Standing, *, colour: bool) -> Iterator[str]:
-    chain, report = standing
+def _one(aware: Awareness, cwd: Path, *, colour: bool) -> Iterator[str]:
+    chain, report = aware.standing
     yield from text.overview(report, colour=colour)
     yield ""
     if finding.is_over(chain) and report.verdict is Verdict.PASSED:
         yield "Nothing is missing."
     else:
-        yield from _phase(report)
-        yield from _files(chain, report)
-        yield from _wanted(report)
-    yield from says.wrapped(f"Next: {next_command(chain, report)}", " " * 6)
+        yield from _phase(aware)
+        yield from _files(aware.files)
+        yield from _blockers(aware)
+    yield from _paces(aware.paces)
+    yield from _reliance(aware)
+    if aware.update:
+        yield from says.wrapped(_update(aware.update, chain.now))
+    for number, command in enumerate(steps.after(aware, cwd)):
+        yield from says.wrapped(f"{'then: ' if number else 'Next: '}{command}", " " * 6)
 
 
-def _phase(report: IncidentReport) -> Iterator[str]:
-    phase = protocol.load().data["phases"][report.phase - 1]
-    yield f"Phase {report.phase} of 4: {phase['name']}"
-    states = _states(report)
-    for step in phase["steps"]:
-        if any(states.get(name) != DONE for name in step["evidence"]):
-            must = "" if step["obligation"] == "must" else " (guideline)"
-            yield f"Step {step['id']}: {step['title']}{must}"
-            break
+def _phase(aware: Awareness) -> Iterator[str]:
+    number = aware.standing.report.phase
+    yield f"Phase {number} of 4: {protocol.load().data['phases'][number - 1]['name']}"
+    step = aware.step
+    if step:
+        yield f"Step {step.id}: {step.title}{'' if step.must else ' (guideline)'}"
+        yield from says.wrapped(f"  Halt: {step.halt}", " " * 8) if step.halt else ()
     yield ""
 
 
-def _files(chain: Chain, report: IncidentReport) -> Iterator[str]:
+def _files(files: Sequence[File]) -> Iterator[str]:
     """Each file up to the present phase: done, with gaps, empty, or missing."""
-    states, phase = _states(report), phase_to_write(chain)
-    logs = {"communication-log.md": chain.notices, "incident-timeline.md": chain.timeline.entries}
-    for artifact in protocol.load().artifacts.values():
-        if not artifact.required or artifact.phase > phase:
-            continue
-        state, name = states[artifact.file], artifact.file
-        empty = state == DONE and not logs.get(name, True)
-        count = len(_at(report, name)) if state == GAPS else 0
-        said = f"{count} gap{'' if count == 1 else 's'}" if count else state
-        yield f"  {MARKS[GAPS if empty else state]} {name:<36} {'empty' if empty else said}"
+    for file in files:
+        gaps = f"{file.gaps} gap{'' if file.gaps == 1 else 's'}"
+        yield f"  {MARKS[file.state]} {file.file:<36} {gaps if file.state == GAPS else file.state}"
     yield ""
 
 
-def _states(report: IncidentReport) -> dict[str, str]:
-    states = {}
-    for artifact in protocol.load().artifacts.values():
-        found = _at(report, artifact.file)
-        absent = any(f.rule == ABSENT for f in found)
-        states[artifact.file] = MISSING if absent else GAPS if found else DONE
-    return states
-
-
-def _at(report: IncidentReport, file: str) -> list[Finding]:
-    """What is wrong or still missing in one file of the record, one entry a line."""
-    everything = [f for gate in report.gates for f in _missing(gate)]
-    everything += [f for f in report.findings if f.fails]
-    return [f for f in everything if f.location.file == f"{report.path}/{file}"]
-
-
-def _missing(gate: GateReport) -> list[Finding]:
-    """What keeps a gate from passing; a placeholder is left out where a finding says more."""
-    found = [f for f in (*gate.findings, *gate.needs) if f.fails]
-    said = {_spot(f) for f in found if f.rule != PLACEHOLDER}
-    kept = [f for f in found if f.rule != PLACEHOLDER or _spot(f) not in said]
-    return sorted(kept, key=lambda f: (f.location.file, f.location.line or 0))
-
-
-def _spot(found: Finding) -> tuple[str, int | None]:
-    return found.location.file, found.location.line
-
-
-def _next_gate(report: IncidentReport) -> GateReport | None:
-    """The gate to work on: one that failed, else the first that still needs something."""
-    gates = sorted(report.gates, key=lambda gate: WORKED_ON.index(gate.id))
-    failed = [gate for gate in gates if gate.status is Status.FAILED]
-    return next((gate for gate in (*failed, *gates) if _missing(gate)), None)
-
-
-def _wanted(report: IncidentReport) -> Iterator[str]:
-    gate = _next_gate(report)
-    if gate:
+def _blockers(aware: Awareness) -> Iterator[str]:
+    """Each gate with what it asks for: in full up to the phase worked on, later ones counted."""
+    report, later = aware.standing.report, []
+    for gate in awareness.in_order_of_work(report):
+        mine = [b for b in aware.blockers if b.gate == gate.id]
+        if not mine:
+            continue
+        if gate.status is Status.PENDING and _comes_later(aware, gate):
+            later.append(f"gate {gate.number or 'P'} {gate.name}: {len(mine)}")
+            continue
         number = f"GATE {gate.number or 'P'} {gate.name.upper()}"
         verb = "FAILED" if gate.status is Status.FAILED else "NEEDS"
-        yield from says.numbered(report, f"{number} {verb}", _missing(gate))
-        yield ""
-    loose = [f for f in report.findings if f.fails]
+        verb = verb if any(b.blocks for b in mine) else "WARNS"
+        yield from _numbered(report, f"{number} {verb}", mine)
+    loose = [b for b in aware.blockers if b.gate == "record"]
     if loose:
-        yield from says.numbered(report, "THE RECORD", loose)
+        yield from _numbered(report, "THE RECORD", loose)
+    if later:
+        yield from says.wrapped(f"Not due yet, and still needed: {'; '.join(later)}.", "  ")
         yield ""
 
 
-def next_command(chain: Chain, report: IncidentReport) -> str:
-    """What to type next."""
-    about = f"--incident {report.incident_id}"
-    if report.verdict in (Verdict.FAILED, Verdict.ERROR):
-        return f"incident-gates check {about}"
-    if finding.is_over(chain):
-        return f"incident-gates aggregate {about}"
-    begin = f"incident-gates new {report.incident_id}"
-    if _lacks_files(report, report.phase):
-        return begin
-    recording = _recording(chain, report, about)
-    if recording:
-        return recording
-    return begin if _lacks_files(report, phase_to_write(chain)) else _editing(report, about)
+def _comes_later(aware: Awareness, gate: GateReport) -> bool:
+    """Whether a gate belongs to a phase that nobody works on yet."""
+    writing = max((protocol.load().artifacts[f.file].phase for f in aware.files), default=1)
+    return awareness.PHASE_OF[gate.id] > writing
 
 
-def _lacks_files(report: IncidentReport, phase: int) -> bool:
-    states, artifacts = _states(report), protocol.load().artifacts.values()
-    return any(a.required and a.phase <= phase and states[a.file] == MISSING for a in artifacts)
+def _numbered(report: IncidentReport, title: str, blockers: Sequence[Blocker]) -> Iterator[str]:
+    shown = [
+        replace(b.finding, message=f"{b.finding.level} {b.finding.rule}  {b.finding.message}")
+        for b in blockers
+    ]
+    yield from says.numbered(report, title, shown)
+    yield ""
 
 
-def _recording(chain: Chain, report: IncidentReport, about: str) -> str:
-    """The entry that no one can write by hand, if that is what comes next."""
-    live = [d for d in chain.decisions if chain.superseding(d) is None]
-    run = {e.decision for e in chain.executions}
-    if not live or chain.resolved or live[-1].id in run:
-        return ""
-    lacking = [r for r in chain.required_approvals(live[-1], None) if not r.approval]
-    if lacking:
-        role = lacking[0].role or "ROLE"
-        return f"incident-gates record approval {about} --decision {live[-1].id} --role {role}"
-    if any(_missing(gate) for gate in report.gates if gate.id in engine.READY_GATES):
-        return ""
-    return f"incident-gates record execution {about} --decision {live[-1].id} -- COMMAND"
+def _paces(paces: Sequence[Pace]) -> Iterator[str]:
+    """What is late, by how much; what is running, and how much is left; the rest counted."""
+    if not paces:
+        return
+    on_time = sum(p.state == pace.IN_TIME for p in paces)
+    late = sum(p.state == pace.LATE for p in paces)
+    yield f"Velocity: {late} late, {on_time} of {len(paces)} done in time"
+    for entry in paces:
+        if entry.state != pace.IN_TIME:
+            yield from says.wrapped(f"  {PACE_MARKS[entry.state]} {_pace(entry)}", " " * 4)
+    yield ""
 
 
-def _editing(report: IncidentReport, about: str) -> str:
-    gate = _next_gate(report)
-    first = next(iter(_missing(gate)), None) if gate else None
-    if first is None:
-        return f"incident-gates check {about} --require all"
-    if first.fix.startswith(DO_NOT_CHANGE):
-        return f"incident-gates explain {first.rule}"
-    line = f":{first.location.line}" if first.location.line else ""
-    return f"edit {visible(first.location.file)}{line}, then incident-gates status {about}"
+def _pace(entry: Pace) -> str:
+    taken, expected = show_duration(_minutes(entry.taken)), show_duration(entry.expected)
+    if entry.state == pace.LATE:
+        over = show_duration(_minutes(entry.late_by))
+        return f"{entry.what}: {taken}, expected {expected}, {over} late"
+    left = show_duration(_minutes(entry.expected - entry.taken))
+    return f"{entry.what}: {taken} of {expected}, {left} left"
+
+
+def _minutes(length: timedelta) -> timedelta:
+    """Whole minutes, but for what is shorter than one."""
+    return length // A_MINUTE * A_MINUTE if length >= A_MINUTE else length
+
+
+def _reliance(aware: Awareness) -> Iterator[str]:
+    """How far all this can be relied on, and what must come from others."""
+    level, because = aware.confidence
+    yield from _labelled("Confidence", (f"{level}: {because}",))
+    yield from _labelled("Assumed", aware.assumptions)
+    yield from _labelled("Not known", aware.untold)
+    yield from _labelled("Needed", aware.inputs)
+    yield ""
+
+
+def _labelled(label: str, said: Sequence[str]) -> Iterator[str]:
+    shown = [*said[:MOST], *([f"and {len(said) - MOST} more"] if len(said) > MOST else [])]
+    for number, entry in enumerate(shown):
+        head = f"{label if number == 0 else '':<{LABEL}}"
+        yield from says.wrapped(f"{head}{entry}", " " * LABEL)
+
+
+def _update(update: Update, now: datetime) -> str:
+    """When whom must hear next, as people say it."""
+    names = ", ".join(update.audiences)
+    same_day = update.due.date() == now.date()
+    when = f"{update.due:%H:%M} UTC" if same_day else f"{update.due:%Y-%m-%d %H:%M} UTC"
+    what = "First notice" if update.first else "Next update"
+    if update.due >= now:
+        left = show_duration(_minutes(update.due - now))
+        return f"{what} to {names} due {when}, in {left}."
+    over = show_duration(_minutes(now - update.due))
+    return f"{what} to {names} was due {when}, {over} ago."
+
+
+# --- for a channel -------------------------------------------------------------------------------
+
+
+def announcement(standings: Sequence[Standing]) -> str:
+    """The protocol's words for the phase of each record, to be pasted where people talk."""
+    return "".join(f"{line}\n" for s in standings for line in _announced(s.report))
+
+
+def _announced(report: IncidentReport) -> Iterator[str]:
+    known = protocol.load().data
+    phase = known["phases"][report.phase - 1]
+    complete = report.state == "closed" and report.verdict is Verdict.PASSED
+    if report.verdict is Verdict.ERROR:
+        said = "a gate could not be judged"
+        yield str(known["error_announcement"]).format(step="status", explanation=said)
+    else:
+        yield str(phase["completion" if complete else "announcement"])
+    gates = [
+        f"{g.number or 'P'} {g.status.value.replace('_', ' ')}"
+        for g in report.gates
+        if g.status is not Status.PENDING
+    ]
+    severity = report.severity or "severity not agreed"
+    stand = f"gates {', '.join(gates)}" if gates else "no gate is due yet"
+    yield f"{visible(report.incident_id, 60)} · {severity} · {visible(report.state)} · {stand}"
