@@ -14,8 +14,8 @@ DEV    := $(VENV)/.dev
 BENCH  := $(VENV)/.bench
 
 PIP        := $(PY) -m pip --disable-pip-version-check install -qq --require-hashes
-DOCS       := $(PY) docs/generate.py
-DOCS_CHECK := $(DOCS) --check
+# In this order: a page may show what an earlier one wrote.
+DOCS       := docs/rule_examples.py docs/completion.py docs/generate.py docs/tour.py
 # --no-config: nobody's own index belongs in a lock.
 LOCK       := pip compile --no-config --quiet --universal --generate-hashes \
               --no-emit-index-url --python-version 3.10 --custom-compile-command "make lock" pyproject.toml
@@ -37,11 +37,11 @@ lint: $(DEV)    ## check without the tests
 	@$(PY) -m mypy --no-error-summary
 	@PYTHONPATH=src $(VENV)/bin/lint-imports --no-logo > $(VENV)/lint-imports.txt \
 	  || { cat $(VENV)/lint-imports.txt; exit 1; }
-	@$(DOCS_CHECK)
+	@for page in $(DOCS); do $(PY) $$page --check || exit 1; done
 	@echo 'lint, types, import contracts and generated docs: good'
 
-docs: $(DEV)    ## write docs/rules.md and docs/files.md anew
-	@$(DOCS)
+docs: $(DEV)    ## write the generated pages, pictures and lists anew
+	@for page in $(DOCS); do $(PY) $$page || exit 1; done
 
 bench: $(BENCH) ## measure against the other tools
 	@$(PY) bench/run.py

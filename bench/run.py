@@ -23,6 +23,15 @@ ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples/complete"
 INCIDENT = ".artifacts/incidents/INC-2026-0042"
 GATES = [sys.executable, str(ROOT / "scripts/run_protocol_13_gates.py")]
+PACKAGE = [sys.executable, str(ROOT / "scripts/aggregate_evidence_13.py")]
+# One archive an incident, of the evidence alone: ours holds schemas, protocol and report as well.
+BY_HAND = """
+for folder in "$1"/.artifacts/incidents/*/; do
+  cd "$folder" && rm -f "$2/peer.zip"
+  find . -type f ! -name SHA256SUMS -print0 | xargs -0 sha256sum > "$2/peer.sums"
+  zip -q -r -X "$2/peer.zip" . -x INCIDENT-EVIDENCE-BUNDLE.zip
+done
+"""
 FLOOR = [[sys.executable, "-c", "import click, yaml, jsonschema_rs"]]
 
 
@@ -91,6 +100,15 @@ def corpus(folder: Path, count: int) -> Path:
     return site
 
 
+def committed(site: Path) -> Path:
+    """The same, in a real repository whose one commit holds it all."""
+    (site / ".git").rmdir()
+    git = ["git", "-C", str(site), "-c", "user.name=bench", "-c", "user.email=bench@example.com"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "Evidence"]):
+        subprocess.run([*git, *command], check=True)
+    return site
+
+
 def self_contained(folder: Path) -> Path:
     """The schemas with the shared definitions inside each: the peer would fetch them otherwise."""
     target = folder / "schemas"
@@ -137,6 +155,10 @@ def measure(count: int, rounds: int) -> list[Row]:
         ours, peer, _ = interleaved([[*GATES, str(many)]], [[*GATES, str(some)]], 1)
         growth = ours.mebibytes / peer.mebibytes
         rows.append(Row(f"peak memory, {count:,} / 100 incidents", ours, peer, growth, "≤ 1.1"))
+        by_hand = [["sh", "-c", BY_HAND, "sh", str(many), str(folder)]]
+        ours, peer, ratio = interleaved([[*PACKAGE, str(committed(many)), "--bundle"]], by_hand, 1)
+        what = f"{count:,} incidents packaged and bundled / sha256sum + zip"
+        rows.append(Row(what, ours, peer, ratio, "≤ 2"))
     return rows
 
 

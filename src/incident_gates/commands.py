@@ -8,7 +8,7 @@ import click
 
 from incident_gates import cli
 from incident_gates.options import FLAGS, JUDGING, SELECTING, with_options
-from incident_gates.package.commands import OUTPUT, aggregated
+from incident_gates.package.commands import PACKAGING, aggregated
 from incident_gates.terminal import SETTINGS, Command
 
 
@@ -67,12 +67,9 @@ def run_protocol_13_gates(**given: Any) -> None:
 
 
 @click.command("aggregate_evidence_13", cls=Command, context_settings=SETTINGS)
-@with_options(
-    *SELECTING,
-    OUTPUT,
-)
+@with_options(*SELECTING, *PACKAGING)
 def aggregate_evidence_13(**given: Any) -> None:
-    """Write gate results, inventory and quality metrics of each incident.
+    """Write manifest, digests, quality metrics and hand-over of each incident.
 
     \b
       python scripts/aggregate_evidence_13.py --output .artifacts/incidents/

@@ -14,12 +14,13 @@ from incident_gates.evidence.refusal import Refusal
 from incident_gates.incident import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from incident_gates.policy import Policy
     from incident_gates.protocol import Protocol
 
 ROOT = ".artifacts/incidents"
+MOST_OVERLOOKED = 5
 
 
 class Root(NamedTuple):
@@ -86,12 +87,55 @@ def records(
     if missing:
         typed = [i for i in selection.incidents if i.casefold() in missing]
         raise UsageError(f"There is no incident {', '.join(typed)} here.")
+    if not wanted:
+        roots = _roots(selection, policy, cwd)
+        notices += _overlooked(roots, found.keys(), selection, protocol, cwd)
     parents = {record.folder.parent for record in found.values()}
     notices += _links(parents, protocol)
     for parent in parents:
         said = ignored_notice(root_at(parent))
         notices += [said] if said else []
     return list(found.values()), notices
+
+
+def overlooked(folder: Path, protocol: Protocol, judged: Container[Path] = ()) -> list[str]:
+    """What a root holds that looks like evidence and is no incident, so that nobody judges it.
+
+    An incident may be one folder too deep, or have its files named in another case.
+    """
+    said: list[str] = []
+    for child in sorted(folder.iterdir()):
+        plain = child not in judged and child.is_dir() and not child.is_symlink()
+        if plain and not holds_incident(child, protocol):
+            said += _unjudged(child, protocol)
+    return said
+
+
+def _overlooked(
+    roots: set[Path], judged: Container[Path], selection: Selection, protocol: Protocol, cwd: Path
+) -> list[str]:
+    """The same as notices, for the roots that were asked for whole."""
+    asked = [cwd / path for path in selection.paths]
+    whole = {r for r in roots if not asked or any(a == r or a in r.parents for a in asked)}
+    said = [s for root in sorted(whole) for s in overlooked(root, protocol, judged)]
+    more = [f"{len(said) - MOST_OVERLOOKED} more are not judged."] if said[MOST_OVERLOOKED:] else []
+    return [f"WARNING: {s}, and was not judged." for s in said[:MOST_OVERLOOKED]] + more
+
+
+def _unjudged(child: Path, protocol: Protocol) -> Iterable[str]:
+    """One look at the names, and one level below: a stranger's folder may hold anything."""
+    known = {name.casefold(): name for name in protocol.phase_artifacts}
+    try:
+        with os.scandir(child) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if holds_incident(Path(entry.path), protocol):
+                        yield f"{child.name}/{entry.name} is one folder too deep"
+                elif entry.name.casefold() in known:
+                    right = known[entry.name.casefold()]
+                    yield f"{child.name}/{entry.name} should be named {right}"
+    except OSError:
+        return
 
 
 def _links(parents: set[Path], protocol: Protocol) -> list[str]:
@@ -148,6 +192,16 @@ def _places(
         base = repository(cwd)
         found = list(_in_repository(base, policy, protocol))
         yield from found or _below(cwd, base, protocol)
+
+
+def _roots(selection: Selection, policy: Policy, cwd: Path) -> set[Path]:
+    """The roots that a selection looks through, whether or not there is an incident in them."""
+    if selection.root:
+        return {_existing(selection.root, cwd)}
+    starts = [_existing(path, cwd) for path in selection.paths] or [repository(cwd), cwd]
+    named = policy.data.get("roots", (ROOT,))
+    places = {start / name for start in starts for name in (*named, ".", "incidents")}
+    return {p for p in places if p.is_dir() and _is_root(p, policy)}
 
 
 def _below(cwd: Path, base: Path, protocol: Protocol) -> Iterable[tuple[Root, Path]]:

@@ -120,7 +120,7 @@ def run(job: Job) -> Report:
     limits, notices = limits_of(job)
     records, said = discover.records(job.selection, limits.policy, limits.protocol, job.here)
     if not records:
-        nothing_here = _nothing(job.selection)
+        nothing_here = " ".join([*said, _nothing(job.selection)])
         if job.request.require == engine.DUE:
             raise UsageError(nothing_here)
         notices.append(nothing_here)

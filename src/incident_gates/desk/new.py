@@ -30,6 +30,8 @@ class Begun(NamedTuple):
     phase: int
     written: tuple[str, ...]
     notes: tuple[str, ...]
+    # What --from filled, in lines.
+    filled: tuple[str, ...] = ()
 
 
 def begin(incident_id: str | None, root: str | None, cwd: Path) -> Begun:
@@ -103,15 +105,17 @@ def _next_folder(root: Path) -> Path:
 def _written(found: Found, place: Root) -> Begun:
     record, artifacts = found.record, found.limits.protocol.artifacts.values()
     phase = phase_to_write(found.chain)
-    wanted = [a.file for a in artifacts if a.required and a.phase <= phase]
+    over = found.chain.false_positive
+    wanted = [a.file for a in artifacts if a.required and a.phase <= phase and not over]
     absent = [n for n in wanted if n not in record.names and not reason_not_available(record, n)]
     contents = {name: templates.filled(name, found) for name in absent}
     written = [name for name, data in contents.items() if atomic.create(record.folder / name, data)]
     notes = _pins(found) if "prerequisites.json" in written else []
     last = max(a.phase for a in artifacts if a.required)
-    copied, said = _copies(found) if phase == last else ([], [])
+    copied, said = copies(found) if phase == last else ([], [])
     ignored = discover.ignored_notice(place)
     notes += said + ([f"Note: {ignored}"] if ignored else [])
+    notes += ["The alert was a false positive: nothing more is asked for."] if over else []
     return Begun(record.incident_id, record.path, phase, (*written, *copied), tuple(notes))
 
 
@@ -141,7 +145,7 @@ def _pins(found: Found) -> list[str]:
     return [f"Pinned by digest: {', '.join(names)}"] if names else []
 
 
-def _copies(found: Found) -> tuple[list[str], list[str]]:
+def copies(found: Found) -> tuple[list[str], list[str]]:
     """Keeps a copy of each pinned input that is still the one that was pinned."""
     record, copied, notes = found.record, [], []
     for entry in found.chain.prerequisites["inputs"]:
@@ -164,8 +168,10 @@ def text(begun: Begun) -> str:
     count = len(begun.written)
     lines = [f"{begun.incident_id}  phase {begun.phase} of 4", f"  {visible(begun.path)}", ""]
     said = f"Wrote {count} file{'' if count == 1 else 's'}" if count else "Nothing to write"
-    lines.append(f"{said}:" if count else f"{said}: every file of this phase is there.")
+    if count or not begun.filled:
+        lines.append(f"{said}:" if count else f"{said}: every file of this phase is there.")
     lines += [f"  {name}" for name in begun.written]
+    lines += [part for line in begun.filled for part in says.wrapped(line, "    ")]
     lines += [part for note in begun.notes for part in says.wrapped(note, "  ")]
     lines += ["", protocol.load().data["phases"][begun.phase - 1]["announcement"]]
     lines.append("Replace each TODO with what happened, then:" if count else "Next:")

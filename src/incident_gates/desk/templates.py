@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from incident_gates.evidence import history
 from incident_gates.report.escape import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from incident_gates.desk.found import Found
 
 FOLDER = Path(__file__).with_name("templates")
@@ -60,6 +63,21 @@ def _filled(value: Any, known: dict[str, str]) -> Any:
     if isinstance(value, dict):
         return {key: _filled(item, known) for key, item in value.items()}
     return value
+
+
+def untouched(name: str, text: str, own: Callable[[str], bool] = lambda _: False) -> bool:
+    """Whether a Markdown file still is its template; ``own`` are lines that may stand in it."""
+    path = FOLDER / name
+    if not path.is_file():
+        return False
+    parts = re.split(r"\{\{\w+\}\}", _without(path.read_text(encoding="utf-8"), own))
+    pattern = r"[^\n]*".join(map(re.escape, parts))
+    return re.fullmatch(pattern, _without(text, own)) is not None
+
+
+def _without(text: str, own: Callable[[str], bool]) -> str:
+    lines = (line.rstrip() for line in text.splitlines())
+    return "\n".join(line for line in lines if line and not own(line))
 
 
 def _put(text: str, known: dict[str, str]) -> str:

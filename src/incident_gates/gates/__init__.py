@@ -1,8 +1,10 @@
 """The rules of each gate; importing this package registers all of them."""
 
 from incident_gates.gates import (
+    custody,
     excuses,
     files,
+    learning,
     mitigation,
     prerequisites,
     recovery,
@@ -11,8 +13,10 @@ from incident_gates.gates import (
 )
 
 __all__ = [
+    "custody",
     "excuses",
     "files",
+    "learning",
     "mitigation",
     "prerequisites",
     "recovery",

@@ -6,13 +6,14 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from incident_gates import facts
+from incident_gates import derived, facts
 from incident_gates.chain import FAILED_OUTCOMES
 from incident_gates.evidence.times import Order, elapsed, order, overlap, show_duration
 from incident_gates.model import Metric
 from incident_gates.rules import (
     CRITICAL,
     DO_NOT_CHANGE,
+    INFO,
     WARNING,
     Breach,
     Place,
@@ -478,6 +479,25 @@ def timeline_holds_the_events(chain: Chain, limits: Limits) -> Iterator[Breach]:
             place = later.place if later else (log[-1].place if log else Place(TIMELINE, line=1))
             found = chain.record.locate(source)
             yield Breach(place, said, "", (f"{source.file}:{found.line}",), what)
+
+
+@rule(
+    "REC016",
+    gate="recovery",
+    criterion="timeline",
+    level=INFO,
+    says="The timeline was derived from the other files",
+    why="It repeats what they say, so that people can read it; it corroborates none of it.",
+    fix="Nothing to do; what a person saw and no file holds, add as an event of its own.",
+    needs=(TIMELINE,),
+)
+def derived_timeline_is_said(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """Says that a timeline repeats other files, so that nobody counts it as one more witness."""
+    document = chain.record.document(TIMELINE)
+    if document and derived.is_derived(document):
+        line = document.value.front_marks.get(("derived_from",), (1, 1))[0]
+        said = "the timeline was derived from the other files and corroborates none of them"
+        yield Breach(Place(TIMELINE, line=line), said)
 
 
 def _owed(chain: Chain) -> Iterator[tuple[str, Time, Place]]:

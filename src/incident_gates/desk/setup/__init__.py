@@ -1,0 +1,1 @@
+"""Sets a repository up, and says why the gates would not work in one."""
