@@ -156,6 +156,17 @@ PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 LINK = re.compile(r"(?:\]\(|src=\")(?!\w+:|#)([^)#\s\"]+)")
 
 
+def test_the_readme_types_what_the_tour_types() -> None:
+    """The commands of its block "During an incident", line by line."""
+    steps = yaml.safe_load((ROOT / "docs/tour.yaml").read_text("utf-8"))["steps"]
+    played = {" ".join(step["type"].split()) for step in steps}
+    block = (ROOT / "README.md").read_text("utf-8").partition("<!-- from docs/tour.yaml -->\n")[2]
+    text = block.partition("```sh\n")[2].partition("```")[0].replace("\\\n", " ")
+    typed = [" ".join(line.partition("     # ")[0].split()) for line in text.splitlines()]
+    assert len(typed) > 5
+    assert set(typed) <= played
+
+
 @pytest.mark.parametrize("page", [pytest.param(p, id=p.name) for p in sorted(PAGES)])
 def test_a_page_links_to_what_is_there(page: Path) -> None:
     targets = LINK.findall(page.read_text("utf-8"))
