@@ -96,38 +96,19 @@ def check(**options: Any) -> None:
 
 def judge(
     *,
-    paths: tuple[str, ...],
-    root: str | None,
-    incidents: tuple[str, ...],
-    policy: str | None,
-    as_of: str | None,
-    require: str,
-    strict: bool,
-    history: bool = False,
     format_: str,
     reports: tuple[str, ...],
-    gates: tuple[str, ...] = (),
     scope: str | None = None,
     enforce: bool = True,
     package: str | None = None,
     fix: bool = False,
     yes: bool = False,
-    **thresholds: float | None,
+    **asked: Any,
 ) -> int:
     """Runs the gates and prints; returns the exit code."""
     with errors_as_sentences(), _seen_in_workflow():
-        from incident_gates.discover import Selection
-        from incident_gates.engine import Request
-        from incident_gates.run import Job
-
         wanted = [_target(entry) for entry in reports]
-        job = Job(
-            Selection(paths, root, incidents),
-            Request(require, gates, strict, history=history or None),
-            {name: value for name, value in thresholds.items() if value is not None},
-            policy,
-            as_of,
-        )
+        job = _job(**asked)
         if yes and not fix:
             raise UsageError("--yes answers what --fix asks; say both, or neither.")
         if fix:
@@ -144,6 +125,32 @@ def judge(
         if report.exit_code == CouldNotTell.exit_code:
             announce("a gate could not be judged")
     return report.exit_code
+
+
+def _job(
+    *,
+    paths: tuple[str, ...],
+    root: str | None,
+    incidents: tuple[str, ...],
+    policy: str | None,
+    as_of: str | None,
+    require: str,
+    strict: bool,
+    history: bool = False,
+    gates: tuple[str, ...] = (),
+    **thresholds: float | None,
+) -> Job:
+    from incident_gates.discover import Selection
+    from incident_gates.engine import Request
+    from incident_gates.run import Job
+
+    return Job(
+        Selection(paths, root, incidents),
+        Request(require, gates, strict, history=history or None),
+        {name: value for name, value in thresholds.items() if value is not None},
+        policy,
+        as_of,
+    )
 
 
 def _fix(job: Job, *, yes: bool) -> None:

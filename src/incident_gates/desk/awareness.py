@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates import engine, protocol
-from incident_gates.desk import pace
+from incident_gates.desk import pace, verbs
 from incident_gates.desk.new import phase_to_write
 from incident_gates.model import CRITICAL, INFO, Status, Verdict
 
@@ -185,6 +185,12 @@ def in_order_of_work(report: IncidentReport) -> list[GateReport]:
     return sorted(gates, key=lambda gate: gate.status is not Status.FAILED)
 
 
+def comes_later(aware: Awareness, gate: str) -> bool:
+    """Whether a gate belongs to a phase that nobody works on yet."""
+    writing = max((protocol.load().artifacts[f.file].phase for f in aware.files), default=1)
+    return PHASE_OF[gate] > writing if gate in PHASE_OF else False
+
+
 def _blockers(report: IncidentReport) -> Iterator[Blocker]:
     """Everything that any gate still asks for, gate by gate: what blocks, then what warns."""
     for gate in in_order_of_work(report):
@@ -208,6 +214,8 @@ def _confidence(chain: Chain, report: IncidentReport) -> tuple[str, str]:
         return "low", f"{unread} file{'' if unread == 1 else 's'} cannot be read"
     if report.verdict is Verdict.FAILED:
         return "low", "the record contradicts itself or lacks what is due"
+    if not any(g.status in (Status.PASSED, Status.WAIVED) for g in report.gates):
+        return "low", "no gate has passed yet, so hardly anything was compared"
     lacking = report.assurance.not_corroborated
     said = "nothing that is due is missing or contradicts the rest"
     if lacking:
@@ -267,14 +275,5 @@ def _inputs(chain: Chain) -> Iterator[str]:
         name = entry["file"]
         if not entry.get("optional") and name not in said and not chain.record.document(name):
             yield f"{name} from Protocol {entry['from']}"
-    for decision, role in lacking_approvals(chain):
+    for decision, role in verbs.lacking_approvals(chain):
         yield f"{role or 'one other person'}: a word on {decision}"
-
-
-def lacking_approvals(chain: Chain) -> list[tuple[str, str]]:
-    """The decision that comes next, with each role that has not approved it; "" is anybody else."""
-    live = [d for d in chain.decisions if chain.superseding(d) is None]
-    if not live or chain.resolved or live[-1].id in {e.decision for e in chain.executions}:
-        return []
-    asked = chain.required_approvals(live[-1], None)
-    return [(live[-1].id, r.role) for r in asked if not r.approval]

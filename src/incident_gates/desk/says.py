@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 MOST = 12
 
 
-def numbered(report: IncidentReport, title: str, findings: Sequence[Finding]) -> Iterator[str]:
-    """Findings under a title, numbered, each with its file and line."""
+def numbered(
+    report: IncidentReport, title: str, findings: Sequence[Finding], things: int | None = None
+) -> Iterator[str]:
+    """Findings under a title, numbered, each with its file and line; ``things`` counts them."""
     count = len(findings)
-    yield f"{title}: {count} thing{'' if count == 1 else 's'} missing or wrong"
+    things = count if things is None else things
+    yield f"{title}: {things} thing{'' if things == 1 else 's'} missing or wrong"
     for number, finding in enumerate(findings[:MOST], 1):
         yield from _entry(f"{number:>3}. ", visible(finding.message, 300), where(report, finding))
     if count > MOST:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,17 +19,22 @@ from incident_gates.report.escape import visible
 from incident_gates.run import EXIT_CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from incident_gates.desk.awareness import Blocker, File
     from incident_gates.desk.pace import Pace, Update
-    from incident_gates.model import GateReport, IncidentReport
+    from incident_gates.model import Finding, IncidentReport
 
 MARKS = {DONE: "✓", GAPS: "…", EMPTY: "…", MISSING: "✗"}
 PACE_MARKS = {pace.IN_TIME: "✓", pace.RUNNING: "…", pace.LATE: "✗"}
 LABEL, MOST = 12, 5
-A_MINUTE = timedelta(minutes=1)
+# More gaps than this in one file are one entry, with this many of them by name.
+FEW, MOST_NAMED = 2, 8
+LACKS = re.compile(
+    r"(.+) is (?:missing|pending)|no (.+) is recorded|(?:the )?(?:[\w-]+ )?lacks (.+)"
+)
+A_MINUTE, A_SECOND = timedelta(minutes=1), timedelta(seconds=1)
 
 __all__ = ["announcement", "exit_code", "render", "seen"]
 
@@ -105,7 +111,10 @@ def _one(aware: Awareness, cwd: Path, *, colour: bool) -> Iterator[str]:
     if aware.update:
         yield from says.wrapped(_update(aware.update, chain.now))
     for number, command in enumerate(steps.after(aware, cwd)):
-        yield from says.wrapped(f"{'then: ' if number else 'Next: '}{command}", " " * 6)
+        said = "then: " if number else "Next: "
+        said = "or:   " if number and steps.is_by_hand(command) else said
+        after = "   (files to fill in by hand)" if said.startswith("or") else ""
+        yield from says.wrapped(f"{said}{command}{after}", " " * 6)
 
 
 def _phase(aware: Awareness) -> Iterator[str]:
@@ -133,7 +142,7 @@ def _blockers(aware: Awareness) -> Iterator[str]:
         mine = [b for b in aware.blockers if b.gate == gate.id]
         if not mine:
             continue
-        if gate.status is Status.PENDING and _comes_later(aware, gate):
+        if gate.status is Status.PENDING and awareness.comes_later(aware, gate.id):
             later.append(f"gate {gate.number or 'P'} {gate.name}: {len(mine)}")
             continue
         number = f"GATE {gate.number or 'P'} {gate.name.upper()}"
@@ -148,19 +157,46 @@ def _blockers(aware: Awareness) -> Iterator[str]:
         yield ""
 
 
-def _comes_later(aware: Awareness, gate: GateReport) -> bool:
-    """Whether a gate belongs to a phase that nobody works on yet."""
-    writing = max((protocol.load().artifacts[f.file].phase for f in aware.files), default=1)
-    return awareness.PHASE_OF[gate.id] > writing
-
-
 def _numbered(report: IncidentReport, title: str, blockers: Sequence[Blocker]) -> Iterator[str]:
     shown = [
-        replace(b.finding, message=f"{b.finding.level} {b.finding.rule}  {b.finding.message}")
-        for b in blockers
+        replace(f, message=f"{f.level} {f.rule}  {f.message}") if f.rule else f
+        for f in _folded([b.finding for b in blockers])
     ]
-    yield from says.numbered(report, title, shown)
+    yield from says.numbered(report, title, shown, len(blockers))
     yield ""
+
+
+def _folded(findings: Sequence[Finding]) -> list[Finding]:
+    """The many gaps of a file that was begun are one entry: what they are, in a few words."""
+    gaps: dict[str, list[Finding]] = {}
+    for found in findings:
+        if _lacks(found):
+            gaps.setdefault(found.location.file, []).append(found)
+    many = {name: group for name, group in gaps.items() if len(group) > FEW}
+    kept = [f for f in findings if f not in many.get(f.location.file, ())]
+    folded = [replace(g[0], rule="", message=f"fill in {_names(g)}") for g in many.values()]
+    return sorted([*kept, *folded], key=findings_order(findings))
+
+
+def findings_order(findings: Sequence[Finding]) -> Callable[[Finding], int]:
+    """Files as they came."""
+    files = list(dict.fromkeys(f.location.file for f in findings))
+    return lambda found: files.index(found.location.file)
+
+
+def _lacks(found: Finding) -> str:
+    """What is not there yet, in a few words; "" for a finding that says more than that."""
+    if found.rule == awareness.PLACEHOLDER:
+        said = found.message.removeprefix('"').partition(": TODO")
+        return said[0] if said[1] else "TODO"
+    match = LACKS.fullmatch(found.message)
+    return next((part for part in match.groups() if part), "") if match else ""
+
+
+def _names(findings: Sequence[Finding]) -> str:
+    names = dict.fromkeys(name for f in findings if (name := _lacks(f)) != "TODO")
+    shown = list(names)[:MOST_NAMED]
+    return ", ".join(shown or ["each TODO"]) + (", …" if len(names) > len(shown) else "")
 
 
 def _paces(paces: Sequence[Pace]) -> Iterator[str]:
@@ -186,8 +222,9 @@ def _pace(entry: Pace) -> str:
 
 
 def _minutes(length: timedelta) -> timedelta:
-    """Whole minutes, but for what is shorter than one."""
-    return length // A_MINUTE * A_MINUTE if length >= A_MINUTE else length
+    """Whole minutes, or whole seconds of what is shorter than one."""
+    unit = A_MINUTE if length >= A_MINUTE else A_SECOND
+    return length // unit * unit
 
 
 def _reliance(aware: Awareness) -> Iterator[str]:

@@ -8,19 +8,20 @@ import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 from threading import Timer
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from . import bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import BinaryIO
 
     from git import Git
 
 # A repository planted inside evidence must not run its own configuration.
 _SAFE = {
-    "GIT_CONFIG_COUNT": "4",
+    "GIT_CONFIG_COUNT": "8",
     "GIT_CONFIG_KEY_0": "safe.bareRepository",
     "GIT_CONFIG_VALUE_0": "explicit",
     "GIT_CONFIG_KEY_1": "core.fsmonitor",
@@ -29,13 +30,26 @@ _SAFE = {
     "GIT_CONFIG_VALUE_2": os.devnull,
     "GIT_CONFIG_KEY_3": "gc.auto",
     "GIT_CONFIG_VALUE_3": "0",
+    # Signatures are asked of the programs that git itself would take.
+    "GIT_CONFIG_KEY_4": "gpg.program",
+    "GIT_CONFIG_VALUE_4": "gpg",
+    "GIT_CONFIG_KEY_5": "gpg.openpgp.program",
+    "GIT_CONFIG_VALUE_5": "gpg",
+    "GIT_CONFIG_KEY_6": "gpg.x509.program",
+    "GIT_CONFIG_VALUE_6": "gpgsm",
+    "GIT_CONFIG_KEY_7": "gpg.ssh.program",
+    "GIT_CONFIG_VALUE_7": "ssh-keygen",
+    # A graft gives a commit other parents, so that a seal falls out of history.
+    "GIT_GRAFT_FILE": os.devnull,
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_LITERAL_PATHSPECS": "1",
     "GIT_TERMINAL_PROMPT": "0",
 }
 MAX_BLOBS = 100
-# A part of a repository may be left with its server; what is asked about a record stays offline.
-_OFFLINE: Final = ("-c", "protocol.allow=never")
+# A part of a repository may be left with its server; what is asked about a record stays offline,
+# whatever transports the repository allows itself: one of them runs any command.
+_BROUGHT: Final = ("local", "worktree")
+_OFFLINE: Final = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1"}
 
 
 def _git(repository: Path) -> Git | None:
@@ -57,14 +71,17 @@ def ask(
     seconds: int = 20,
     literal: bool = True,
     given: BinaryIO | None = None,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> bytes | None:
     """What a git command prints, to the byte; None where git or the repository cannot answer.
 
-    Only ``check-ignore`` must be asked without literal pathspecs, which it refuses.
+    Only ``check-ignore`` must be asked without literal pathspecs, which it refuses; ``settings``
+    are added to git's environment.
     """
     git = _git(repository)
     if git is None:
         return None
+    git.update_environment(**settings)
     if not literal:
         git.update_environment(GIT_LITERAL_PATHSPECS="0")
     try:
@@ -108,6 +125,11 @@ def ignored(repository: Path, path: Path) -> bool:
     except ValueError:
         return False
     return bool(ask(repository, "check-ignore", "--", relative, literal=False))
+
+
+def offline(repository: Path, *arguments: str, **how: Any) -> bytes | None:
+    """The same as ``ask``, with no way to any server."""
+    return ask(repository, *arguments, settings={**_OFFLINE, **how.pop("settings", {})}, **how)
 
 
 # --- the history of a folder ---------------------------------------------------------------------
@@ -175,6 +197,8 @@ _LOG: Final = (
     "--format=%H%x00%P%x00%an%x00%ae%x00%at%x00%cn%x00%ce%x00%ct",
 )
 _FIELDS: Final = 8
+# Later than any time that a record could state: such a commit came in time for nothing.
+_NO_DATE: Final = datetime(9999, 12, 31, tzinfo=timezone.utc)
 _ID: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 
 
@@ -210,7 +234,7 @@ def log(repository: Path, folder: str, times: int = 1) -> tuple[Version, ...]:
     """
     most = bounds.HISTORY_COMMITS * times
     end = (f"--max-count={most + 1}", "--end-of-options", "HEAD", "--", folder)
-    data = _bounded(repository, (*_OFFLINE, *_LOG, *end), bounds.HISTORY_BYTES * times)
+    data = _bounded(repository, (*_LOG, *end), bounds.HISTORY_BYTES * times)
     found: list[Version] = []
     commits = 0
     for commit, changes in _commits(data):
@@ -226,6 +250,7 @@ def _bounded(repository: Path, arguments: tuple[str, ...], most: int) -> bytes:
     git = _git(repository)
     if git is None:
         raise Unknown("git is not installed")
+    git.update_environment(**_OFFLINE)
     try:
         process: Any = git.execute(["git", *arguments], as_process=True)
     except Exception as error:
@@ -274,10 +299,11 @@ def _commit(fields: list[str]) -> Commit:
 
 
 def _who(name: str, email: str, seconds: str) -> Who:
+    """A commit may claim any time at all; one that nobody can read bears out nothing."""
     try:
         time = datetime.fromtimestamp(int(seconds), timezone.utc)
-    except (ValueError, OverflowError, OSError):  # a commit may claim any time at all
-        raise Unknown("a commit has no readable date") from None
+    except (ValueError, OverflowError, OSError):
+        time = _NO_DATE
     return Who(_utf8(name), _utf8(email), time)
 
 
@@ -302,13 +328,20 @@ def blobs(
     """The contents of blobs by id; those that are too large, or not there, are left out."""
     wanted = [sha for sha in dict.fromkeys(shas) if _ID.match(sha)][: bounds.HISTORY_VERSIONS]
     small, total = [], 0
-    for line in _batch(repository, "--batch-check", wanted).splitlines():
-        sha, _, rest = line.decode("ascii", "replace").partition(" ")
-        kind, _, size = rest.partition(" ")
-        if kind == "blob" and int(size) <= limit and total + int(size) <= bounds.HISTORY_CONTENT:
+    # The smallest first: a bulky version must not push out the others.
+    for size, sha in sorted(_sizes(_batch(repository, "--batch-check", wanted))):
+        if size <= limit and total + size <= bounds.HISTORY_CONTENT:
             small.append(sha)
-            total += int(size)
+            total += size
     return dict(_contents(_batch(repository, "--batch", small)))
+
+
+def _sizes(answer: bytes) -> Iterator[tuple[int, str]]:
+    for line in answer.decode("ascii", "replace").splitlines():
+        sha, _, rest = line.partition(" ")
+        kind, _, size = rest.partition(" ")
+        if kind == "blob":
+            yield int(size), sha
 
 
 def signed(repository: Path, shas: Iterable[str]) -> frozenset[str]:
@@ -330,7 +363,7 @@ def _batch(repository: Path, how: str, shas: list[str]) -> bytes:
     with tempfile.TemporaryFile() as given:
         given.write("".join(f"{sha}\n" for sha in shas).encode())
         given.seek(0)
-        return ask(repository, *_OFFLINE, "cat-file", how, given=given) or b""
+        return offline(repository, "cat-file", how, given=given) or b""
 
 
 def _contents(data: bytes) -> Iterator[tuple[str, bytes]]:
@@ -350,31 +383,52 @@ def is_ancestor(repository: Path, commit: str, of: str = "HEAD") -> bool | None:
     """Whether a commit is part of the history of another; None where it is not even there."""
     if not _ID.match(commit):
         return None
-    there = ask(repository, *_OFFLINE, "cat-file", "-e", f"{commit}^{{commit}}")
+    there = offline(repository, "cat-file", "-e", f"{commit}^{{commit}}")
     if there is None:
         return None
-    asked = ("merge-base", "--is-ancestor", commit, of)
-    return ask(repository, *_OFFLINE, *asked) is not None
+    return offline(repository, "merge-base", "--is-ancestor", commit, of) is not None
 
 
 def descendants(repository: Path, commit: str) -> frozenset[str]:
     """The commits of this history that came after one, by ancestry; raises Unknown."""
     if not _ID.match(commit):
         raise Unknown("this is no commit id")
-    asked = (*_OFFLINE, "rev-list", "--ancestry-path", f"{commit}..HEAD")
+    asked = ("rev-list", "--ancestry-path", f"{commit}..HEAD")
     data = _bounded(repository, asked, bounds.HISTORY_BYTES)
     return frozenset(data.decode("ascii", "replace").split())
 
 
 def uncommitted(repository: Path, folder: str) -> tuple[str, ...] | None:
     """The paths below a folder that differ from the last commit; None where git cannot say."""
+    found = status(repository, (folder,))
+    return None if found is None else tuple(sorted(found))
+
+
+def status(repository: Path, paths: Iterable[str], seconds: int = 60) -> dict[str, str] | None:
+    """Every path that differs from the last commit, or that git does not hold, and how."""
     how = ("--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--ignored=matching")
-    asked = ("--no-optional-locks", *_OFFLINE, "status", *how, "--", folder)
-    answer = ask(repository, *asked, seconds=60)
+    asked = ("--no-optional-locks", "status", *how, "--ignore-submodules=dirty", "--", *paths)
+    answer = offline(repository, *asked, seconds=seconds, settings=_unfiltered(repository))
     if answer is None:
         return None
-    lines = os.fsdecode(answer).split("\0")
-    return tuple(sorted(line[3:] for line in lines if len(line) > 3))  # noqa: PLR2004
+    entries = (os.fsdecode(entry) for entry in answer.split(b"\0"))
+    return {entry[3:]: entry[:2] for entry in entries if len(entry) > 3}  # noqa: PLR2004
+
+
+def _unfiltered(repository: Path) -> dict[str, str]:
+    """Settings under which no filter runs that the repository itself brings: it is any command."""
+    asked = ("config", "--show-scope", "--name-only", "-z", "--get-regexp", r"^filter\.")
+    words = os.fsdecode(offline(repository, *asked) or b"").split("\0")
+    brought = [n for scope, n in zip(words[::2], words[1::2], strict=False) if scope in _BROUGHT]
+    first = int(_SAFE["GIT_CONFIG_COUNT"])
+    return {
+        "GIT_CONFIG_COUNT": str(first + len(brought)),
+        **{f"GIT_CONFIG_KEY_{n}": name for n, name in enumerate(brought, first)},
+        **{
+            f"GIT_CONFIG_VALUE_{n}": "false" if name.endswith(".required") else ""
+            for n, name in enumerate(brought, first)
+        },
+    }
 
 
 def verified(repository: Path, shas: Iterable[str], keys: Iterable[str]) -> frozenset[str]:
@@ -404,7 +458,7 @@ def _signatures(repository: Path, shas: list[str], signers: str) -> list[Signatu
     asked = ("-c", f"gpg.ssh.allowedSignersFile={signers}", "-c", "gpg.ssh.revocationFile=")
     how = ("log", "--no-walk=unsorted", "--no-show-signature", "--no-color")
     form = "--format=%H%x00%G?%x00%GF%x00%GP%x00"
-    answer = ask(repository, *_OFFLINE, *asked, *how, form, *shas, seconds=60)
+    answer = offline(repository, *asked, *how, form, *shas, seconds=60)
     fields = (answer or b"").decode("utf-8", "replace").split("\0")
     rows = zip(*(iter(fields),) * 4, strict=False)
     return [Signature(sha.strip(), letter, key, primary) for sha, letter, key, primary in rows]

@@ -358,7 +358,7 @@ def executed_decision_is_live(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """No execution started after its decision had been superseded."""
     for execution in chain.executions:
         decision = chain.decision_of(execution)
-        newer = chain.superseding(decision) if decision else None
+        newer = _first_to_replace(chain, decision) if decision else None
         if newer:
             yield from in_order(
                 execution.started,
@@ -370,6 +370,13 @@ def executed_decision_is_live(chain: Chain, limits: Limits) -> Iterator[Breach]:
                 subject=execution.id,
                 concerned=(execution.operator,),
             )
+
+
+def _first_to_replace(chain: Chain, decision: Decision) -> Decision | None:
+    """The earliest decision that replaced another; of those without a time, the first listed."""
+    newer = [d for d in chain.decisions if decision.id and d.supersedes == decision.id != d.id]
+    timed = [(d.time.earliest, n) for n, d in enumerate(newer) if d.time]
+    return newer[min(timed)[1]] if timed else next(iter(newer), None)
 
 
 # --- readiness -----------------------------------------------------------------------------------

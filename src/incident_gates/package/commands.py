@@ -99,18 +99,26 @@ def aggregated(
     show_default=True,
     help="What standard output carries.",
 )
-def verify(target: str, key: str | None, format_: str) -> None:
+@click.option(
+    "--selftest",
+    is_flag=True,
+    help="Spoil copies of a valid record in every way, and show which checks notice.",
+)
+def verify(target: str, key: str | None, format_: str, *, selftest: bool) -> None:
     """Check a package offline: its bytes, its signature, its verdict.
 
     \b
       incident-gates verify INCIDENT-EVIDENCE-BUNDLE.zip
       incident-gates verify .artifacts/incidents/INC-2026-0042
       incident-gates verify audit.zip --key public.pem --format json
+      incident-gates verify --selftest .artifacts/incidents/INC-2026-0042
 
     The gates are judged again, as of the same moment and under the same protocol and policy.
 
     Exit codes: 0 as it was written, 1 something differs, 2 wrong usage, 3 could not tell.
     """
+    if selftest:
+        raise SystemExit(selftested(target, key, format_))
     with errors_as_sentences():
         from incident_gates.package.verify import checks, model, shown
 
@@ -118,3 +126,16 @@ def verify(target: str, key: str | None, format_: str) -> None:
         put(shown.text(found) if format_ == "text" else shown.as_json(found))
         code = model.EXIT_CODES[model.worst(found)]
     raise SystemExit(code)
+
+
+def selftested(target: str, key: str | None, format_: str) -> int:
+    """Shows what the checks notice of a record that was spoilt; returns the exit code."""
+    with errors_as_sentences():
+        from incident_gates.errors import UsageError
+        from incident_gates.package.selftest import proving, shown
+
+        if key is not None:
+            raise UsageError("--selftest spoils a record; it asks for no --key.")
+        found = proving.run(Path(target), shown.progress)
+        put(shown.text(found) if format_ == "text" else shown.as_json(found))
+        return found.exit_code

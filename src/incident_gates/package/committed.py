@@ -58,7 +58,7 @@ def _repository(base: Path) -> Path | None:
 def _in_repository(repository: Path, folders: list[Path]) -> dict[Path, Committed]:
     names = {f.relative_to(repository).as_posix(): f for f in folders}
     asked = tuple(names) if len(names) <= PATHS else _parents(names)
-    changed = _changed(repository, asked)
+    changed = history.status(repository, asked, SECONDS)
     if changed is None:
         return {}
     commits = _commits(repository, asked, set(names))
@@ -78,21 +78,11 @@ def _committed(repository: Path, path: str, changed: Mapping[str, str]) -> bytes
     """The manifest as the last commit has it, asked for only where the folder's differs."""
     if changed.get(path, UNTRACKED) in (UNTRACKED, IGNORED):
         return None
-    return history.ask(repository, "cat-file", "blob", f"HEAD:{path}")
+    return history.offline(repository, "cat-file", "blob", f"HEAD:{path}")
 
 
 def _parents(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({name.rpartition("/")[0] or "." for name in names}))
-
-
-def _changed(repository: Path, asked: tuple[str, ...]) -> dict[str, str] | None:
-    """Every path that differs from the last commit, or that git does not hold, and how."""
-    flags = ("--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--ignored=matching")
-    answer = history.ask(repository, "status", *flags, "--", *asked, seconds=SECONDS)
-    if answer is None:
-        return None
-    entries = (os.fsdecode(entry) for entry in answer.split(b"\0"))
-    return {entry[3:]: entry[:2] for entry in entries if len(entry) > 3}  # noqa: PLR2004
 
 
 def _by_folder(paths: Iterable[str], names: set[str]) -> dict[str, list[str]]:
@@ -117,7 +107,7 @@ def _owner(path: str, names: set[str]) -> str:
 
 def _commits(repository: Path, asked: tuple[str, ...], names: set[str]) -> dict[str, str]:
     """The last commit of each; unknown in a shallow clone, whose first commit brings everything."""
-    shallow = history.ask(repository, "rev-parse", "--is-shallow-repository")
+    shallow = history.offline(repository, "rev-parse", "--is-shallow-repository")
     if shallow is None or shallow.strip() != b"false":
         return {}
     if len(names) == 1:
@@ -130,7 +120,7 @@ def _commits(repository: Path, asked: tuple[str, ...], names: set[str]) -> dict[
 def _log(repository: Path, asked: tuple[str, ...], *limit: str) -> Iterator[tuple[str, str]]:
     """Each commit with each path that it touched, newest first."""
     flags = ("--format=%x01%H", "--name-only", "--no-renames", "-z", *limit)
-    answer = history.ask(repository, "log", *flags, "--", *asked, seconds=SECONDS) or b""
+    answer = history.offline(repository, "log", *flags, "--", *asked, seconds=SECONDS) or b""
     commit = ""
     for token in os.fsdecode(answer).split("\0"):
         path = token.lstrip("\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from incident_gates.package import bundle, own, sums
 from incident_gates.package.verify import container, judging, opened, repository, signed
 from incident_gates.package.verify.model import (
     Check,
+    Outcome,
     Verification,
     differs,
     left,
@@ -67,7 +69,9 @@ def _records(root: Path) -> list[Path]:
 
 
 def _is_unpacked(folder: Path) -> bool:
-    return (folder / bundle.RECORD).is_dir() and (folder / own.SUMS).is_file()
+    """A record may have attachments in a folder of that name, and has its manifest beside it."""
+    there = (folder / bundle.RECORD).is_dir() and (folder / own.SUMS).is_file()
+    return there and not (folder / own.MANIFEST).is_file()
 
 
 # --- each kind of package ------------------------------------------------------------------------
@@ -136,14 +140,29 @@ def _verified(name: str, found: Opened, key: Path | None, first: list[Check]) ->
     listed = [*first, _sums(found), _manifest(found)]
     rules = [judging.protocol(found), judging.policy(found)]
     judged, judgement = _judged(found)
-    checks = [*listed, *rules, *judgement, signed.statement(found, judged)]
-    checks.append(signed.signature(found, key))
-    if found.kind == opened.FOLDER:
+    stated_there = signed.statement(found, judged)
+    checks = [*listed, *rules, *judgement, stated_there, signed.signature(found, key)]
+    if found.kind == opened.BUNDLE:
+        checks = list(_vouched(checks))
+    else:
         checks += repository.checks(found, judged)
     stated = found.manifest
     incident, as_of, verdict = (str(stated.get(key) or "") for key in SHOWN)
     beyond = tuple(_beyond(found, judged))
     return Verification(name, found.kind, incident, as_of, verdict, tuple(checks), beyond)
+
+
+def _vouched(checks: list[Check]) -> Iterator[Check]:
+    """What another build wrote: the signature on a bundle speaks for it, file by file."""
+    outcomes = {check.id: check.outcome for check in checks}
+    names_them = outcomes["statement"] is not Outcome.DIFFERS
+    signed_for = names_them and outcomes["signature"] is Outcome.VERIFIED
+    for check in checks:
+        written = check.id in ("pages", "statement") and check.outcome is Outcome.UNKNOWN
+        if signed_for and written:
+            yield left(check.id, f"{check.said}; it was signed as it is", check.details)
+        else:
+            yield check
 
 
 def _judged(found: Opened) -> tuple[Judged | None, list[Check]]:
@@ -209,31 +228,44 @@ def _apart(stated: Mapping[str, str], digests: Mapping[str, str]) -> list[tuple[
 
 def _manifest(found: Opened) -> Check:
     """The record's files against the manifest."""
+    if found.kind == opened.BUNDLE and (foreign := _foreign(found)):
+        return differs("manifest", "the bundle holds what no bundle of a record holds", foreign)
     entries = found.manifest["files"]
     stated = {entry["path"]: entry["sha256"] for entry in entries}
     there = _of_record(found)
-    apart = [
-        said
-        for name, said in _apart(stated, there)
-        if name not in found.free and name not in _left_out(found)
-    ]
+    apart = [said for name, said in _apart(stated, there) if name not in found.free]
     if apart:
         return differs("manifest", "the record is not as the manifest lists it", tuple(apart))
     return verified("manifest", f"{len(stated)} files of the record are as it lists them")
-
-
-def _left_out(found: Opened) -> set[str]:
-    return {entry["path"] for entry in found.manifest["left_out"]}
 
 
 def _of_record(found: Opened) -> dict[str, str]:
     """The digest of every file of the record but those that aggregate writes."""
     if found.kind == opened.FOLDER:
         return {name: d for name, d in found.digests.items() if name not in own.NAMES}
-    path = found.manifest["path"]
-    place = f"{bundle.RECORD}/" if path == "." else f"{bundle.RECORD}/{path}/"
+    place = _place(found)
     inside = {n[len(place) :]: d for n, d in found.digests.items() if n.startswith(place)}
     return {name: digest for name, digest in inside.items() if name not in own.NAMES}
+
+
+def _place(found: Opened) -> str:
+    path = found.manifest["path"]
+    return f"{bundle.RECORD}/" if path == "." else f"{bundle.RECORD}/{path}/"
+
+
+def _foreign(found: Opened) -> tuple[str, ...]:
+    """Members that no bundle has: nothing was judged by them, and a reader may trust them."""
+    record, place = found.record, _place(found)
+    packed = (e["path"] for e in found.manifest["files"])
+    shared = (d.path for d in record.documents() if d.name not in record.names and d.data)
+    known = {
+        *bundle.constant(),
+        *(bundle.REPORT, bundle.VERIFY, judging.HISTORY, opened.PROTOCOL),
+        *(own.SUMS, *opened.STATEMENTS, *found.layers),
+        *(f"{place}{name}" for name in (*packed, *own.WRITTEN)),
+        *(posixpath.normpath(posixpath.join(bundle.RECORD, path)) for path in shared),
+    }
+    return tuple(visible(name) for name in sorted(found.members.keys() - known))
 
 
 # --- what no check reaches -----------------------------------------------------------------------
@@ -244,6 +276,8 @@ def _beyond(found: Opened, judged: Judged | None) -> Iterator[str]:
     yield "Clocks: times are what the record states."
     if chosen := _chosen(judged):
         yield chosen
+    for said in judged.limits.looser_than_protocol() if judged else ():
+        yield f"The policy in force asks for less than the protocol: {visible(said)}"
     if judged and "derived files" in judged.report.assurance.not_corroborated:
         yield "Derived files repeat others, and corroborate none of them."
     if uris := _uris(judged):

@@ -17,7 +17,7 @@ def differences(stated: Any, found: Any, at: str = "") -> Iterator[str]:
     """Each value that is stated otherwise than it was found, by the way that leads to it."""
     if isinstance(stated, dict) and isinstance(found, dict):
         for key in sorted({*stated, *found}, key=str):
-            yield from differences(stated.get(key), found.get(key), f"{at}/{key}" if at else key)
+            yield from differences(stated.get(key), found.get(key), _below(at, key))
     elif isinstance(stated, list) and isinstance(found, list) and _plain(stated + found):
         yield from _of_lists(stated, found, at)
     elif isinstance(stated, list) and isinstance(found, list) and len(stated) == len(found):
@@ -25,6 +25,12 @@ def differences(stated: Any, found: Any, at: str = "") -> Iterator[str]:
             yield from differences(one, other, f"{at}/{number}")
     elif stated != found or type(stated) is not type(found):
         yield f"{at}: stated {_shown(stated)}, found {_shown(found)}"
+
+
+def _below(at: str, key: str) -> str:
+    """The way to a key, which may be any text at all."""
+    inside = visible(key, SHOWN)
+    return f"{at}/{inside}" if at else inside
 
 
 def _plain(items: list[Any]) -> bool:

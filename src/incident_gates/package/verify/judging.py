@@ -17,9 +17,10 @@ from incident_gates.package import manifest as manifests
 from incident_gates.package.committed import Committed
 from incident_gates.package.judged import Judged, moment
 from incident_gates.package.verify.compare import differences
-from incident_gates.package.verify.model import differs, left, unknown, verified
+from incident_gates.package.verify.model import differs, unknown, verified
 from incident_gates.package.verify.opened import BUNDLE, PROTOCOL, tool_of
 from incident_gates.policy import Limits
+from incident_gates.report.escape import visible
 from incident_gates.rules import RULES
 
 if TYPE_CHECKING:
@@ -120,9 +121,13 @@ def gates(opened: Opened, judged: Judged) -> Check:
     report = judged.report
     if report.verdict is Verdict.ERROR:
         return unknown("gates", f"the record could not be judged again: {_why(judged)}")
-    stated = {key: opened.manifest.get(key) for key in JUDGEMENT}
     made = manifests.made(judged, list(opened.manifest.get("seals") or []))
-    found = {key: made[key] for key in JUDGEMENT}
+    # What could not be packed was left out of the bundle as well.
+    keys = [k for k in JUDGEMENT if opened.kind != BUNDLE or k != "left_out"]
+    alike = _same_bytes(opened, made)
+    stated = {key: opened.manifest.get(key) for key in keys}
+    stated["files"] = _about(opened.manifest, alike)
+    found = {key: made[key] for key in keys} | {"files": _about(made, alike)}
     if not same_tool(opened):
         stated, found = _essence(stated), _essence(found)
     apart = list(differences(*_without_custody(stated, found)))
@@ -136,6 +141,17 @@ def gates(opened: Opened, judged: Judged) -> Check:
         return differs("gates", said, tuple(_marked(opened, apart)))
     verdict = report.verdict.value.replace("_", " ")
     return verified("gates", f"judged again as of {report.as_of}: {verdict}, as stated")
+
+
+def _same_bytes(opened: Opened, made: Mapping[str, Any]) -> set[str]:
+    """The files that are as the manifest lists them; of the others, other checks tell."""
+    stated = {entry["path"]: entry["sha256"] for entry in opened.manifest["files"]}
+    return {e["path"] for e in made["files"] if stated.get(e["path"]) == e["sha256"]}
+
+
+def _about(manifest: Mapping[str, Any], paths: set[str]) -> dict[str, Any]:
+    """What a manifest says of some files besides their digests."""
+    return {entry["path"]: entry for entry in manifest["files"] if entry["path"] in paths}
 
 
 def _essence(judgement: Mapping[str, Any]) -> dict[str, Any]:
@@ -203,9 +219,14 @@ def _rests_on_history(stated: Mapping[str, Any], apart: list[str]) -> bool:
 
 
 def pages(opened: Opened, judged: Judged) -> Check:
-    """Whether the pages for people say what the judgement says."""
+    """Whether the pages for people say what the judgement says.
+
+    Pages that cannot be written again here could say anything: only a signature vouches for them.
+    """
     if not same_tool(opened):
-        return left("pages", "written by another version of the tool, so not written again here")
+        version = visible(tool_of(opened.manifest), 20)
+        said = f"written by another version of the tool: verify them with {version}"
+        return unknown("pages", said)
     try:
         expected = dict(_pages(opened, judged))
     except Exception as error:  # noqa: BLE001 - a forged history may be any JSON at all
@@ -217,7 +238,8 @@ def pages(opened: Opened, judged: Judged) -> Check:
         and SHOW_FINDINGS.issuperset(n.rpartition("/")[2] for n in wrong)
         and _asked_git(opened)
     ):
-        return left("pages", "they show what git knew, which is not here", wrong)
+        said = "they show what git knew, which is not here: look in a clone, or ask for a signature"
+        return unknown("pages", said, wrong)
     if wrong:
         return differs("pages", "written again, these come out otherwise", wrong)
     return verified("pages", f"{len(expected)} pages written again, the same to the byte")

@@ -28,7 +28,8 @@ STATEMENTS = (own.STATEMENT, own.ENVELOPE)
 class Opened(NamedTuple):
     """What was found. ``digests`` are those of all that the sums should list, as it is now.
 
-    ``free`` are files that may change after sealing, which only a folder can show changed.
+    ``free`` are files that may change after sealing, which only a folder can show changed;
+    ``layers`` are the policy of a bundle and what it extends.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Opened(NamedTuple):
     protocol: Protocol
     members: Mapping[str, bytes]
     free: frozenset[str] = frozenset()
+    layers: frozenset[str] = frozenset()
 
     @property
     def other_policy(self) -> bool:
@@ -57,6 +59,9 @@ class Foreign(Refusal):
 
 def manifest_of(data: bytes) -> dict[str, Any]:
     """A manifest as data of the known shape, its paths safe to use; raises Refusal."""
+    if len(data) > bounds.MANIFEST_BYTES:
+        said = f"the manifest is larger than {bounds.MANIFEST_BYTES // bounds.MIB} MiB"
+        raise Refusal(said, ASK)
     seal.parse(data)
     top: dict[str, Any] = strict_json.parse(files.decode(data))
     path = top.get("path")
@@ -89,6 +94,7 @@ def unpacked(members: Mapping[str, bytes], folder: Path) -> Opened:
         raise Refusal(said, ASK)
     _write(members, folder)
     proto = _protocol(members)
+    rules, layers = _policy(members)
     return Opened(
         BUNDLE,
         members.get(own.SUMS),
@@ -98,9 +104,10 @@ def unpacked(members: Mapping[str, bytes], folder: Path) -> Opened:
         members.get(own.STATEMENT),
         members.get(own.ENVELOPE),
         _record(folder / bundle.RECORD, manifest, proto),
-        _policy(members),
+        rules,
         proto,
         members,
+        layers=layers,
     )
 
 
@@ -121,8 +128,12 @@ def _write(members: Mapping[str, bytes], folder: Path) -> None:
     for name, data in members.items():
         if name.startswith(f"{bundle.RECORD}/"):
             path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+            except OSError as error:  # a name that this system does not take, or a full disk
+                said = f"{quoted(name)} cannot be unpacked here: {error.strerror}"
+                raise Refusal(said, ASK) from error
 
 
 def _protocol(members: Mapping[str, bytes]) -> Protocol:
@@ -140,17 +151,21 @@ def _protocol(members: Mapping[str, bytes]) -> Protocol:
         raise Refusal(f"{PROTOCOL} contradicts itself", ASK) from error
 
 
-def _policy(members: Mapping[str, bytes]) -> Policy:
-    """The policy as packed; what it extends is looked for in the bundle alone."""
+def _policy(members: Mapping[str, bytes]) -> tuple[Policy, frozenset[str]]:
+    """The policy as packed, and its layers: what it extends is looked for in the bundle alone."""
     first = PurePosixPath(bundle.RECORD) / policy.NAME
+    layers = set()
 
     def load(path: Path) -> bytes:
         name = posixpath.normpath(path.as_posix())
         if name not in members or len(members[name]) > bounds.YAML_BYTES:
             raise Refusal("it is not in the bundle, or too large.", "")
+        layers.add(name)
         return members[name]
 
-    return policy.read(Path(first), load) if first.as_posix() in members else policy.Policy()
+    there = first.as_posix() in members
+    found = policy.read(Path(first), load) if there else policy.Policy()
+    return found, frozenset(layers)
 
 
 def _record(base: Path, manifest: Mapping[str, Any], proto: Protocol) -> Record:
@@ -172,8 +187,10 @@ def beside(folder: Path) -> Opened:
     root = discover.root_at(folder.parent if nested else folder)
     record = Record(folder, site=root.site, base=root.base, protocol=proto, flat=not nested)
     digests = {own.MANIFEST: files.digest(data)}
+    # What was left out then is judged again as that; the sums never spoke of it.
+    passed_over = {*own.NAMES, *(entry["path"] for entry in manifest["left_out"])}
     for entry in seal.entries(record):
-        if entry.name not in own.NAMES:
+        if entry.name not in passed_over:
             digests[entry.name] = _digest(folder, entry.name)
     return Opened(
         FOLDER,

@@ -6,7 +6,7 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
-from incident_gates import discover
+from incident_gates import custody, discover
 from incident_gates.evidence import bounds, files, history
 from incident_gates.evidence.refusal import Refusal
 from incident_gates.package.verify import judging
@@ -30,18 +30,24 @@ def checks(found: Opened, judged: Judged | None) -> Iterator[Check]:
         yield left("git", f"nothing is known: {why_not}")
         return
     yield _commit(found, repository)
-    against = tuple(_against(judging.again(found, history=True))) if judged else ()
-    if against:
-        yield differs("custody", "git holds something against this record", against)
-    elif judged:
-        yield verified("custody", "git holds nothing against this record")
+    if judged:
+        yield _custody(judging.again(found, history=True))
 
 
-def _against(judged: Judged) -> Iterator[str]:
+def _custody(judged: Judged) -> Check:
+    """What the rules that ask git find now; what only warns is for people to look at."""
     asks_git = judging.custody_rules()
-    for finding in judged.report.all_findings:
-        if finding.rule in asks_git and finding.fails:
-            yield f"{finding.rule} {visible(finding.message)}"
+    about = [f for f in judged.report.all_findings if f.rule in asks_git]
+    failing, others = (
+        tuple(f"{f.rule} {visible(f.message)}" for f in about if f.fails is fails)
+        for fails in (True, False)
+    )
+    if failing:
+        return differs("custody", "git holds something against this record", failing + others)
+    others += custody.of(judged.chain).not_verified
+    if others:
+        return left("custody", "git holds nothing that fails this record; look at:", others)
+    return verified("custody", "git holds nothing against this record")
 
 
 def _commit(found: Opened, repository: Path) -> Check:
@@ -49,13 +55,24 @@ def _commit(found: Opened, repository: Path) -> Check:
     if not commit:
         return left("git", "the manifest names no commit")
     folder = found.record.folder.relative_to(repository).as_posix()
-    answer = history.ask(repository, "ls-tree", "-r", "-z", str(commit), "--", f"{folder}/")
+    answer = history.offline(repository, "ls-tree", "-r", "-z", str(commit), "--", f"{folder}/")
     if not answer:
         return differs("git", f"commit {commit[:12]}, which the manifest names, is not here")
     apart = tuple(_not_as_committed(found, _blobs(answer, folder)))
     if apart:
         return differs("git", f"not as commit {commit[:12]} has it", apart)
+    if loose := _loose(found):
+        said = f"as commit {commit[:12]} has it, but for what was not committed when it was written"
+        return left("git", said, tuple(visible(name) for name in sorted(loose)))
     return verified("git", f"every file is as commit {commit[:12]} has it")
+
+
+def _loose(found: Opened) -> set[str]:
+    """Files of the manifest that no commit held as they were; folders end in a slash."""
+    stated = tuple(found.manifest.get("uncommitted") or ())
+    folders = tuple(name for name in stated if name.endswith("/"))
+    paths = {entry["path"] for entry in found.manifest["files"]} - found.free
+    return {p for p in paths if p in stated or p.startswith(folders)}
 
 
 def _blobs(answer: bytes, folder: str) -> dict[str, str]:
@@ -64,7 +81,7 @@ def _blobs(answer: bytes, folder: str) -> dict[str, str]:
 
 
 def _not_as_committed(found: Opened, blobs: Mapping[str, str]) -> Iterator[str]:
-    loose = set(found.manifest.get("uncommitted") or ())
+    loose = _loose(found)
     for entry in found.manifest["files"]:
         name = entry["path"]
         if name in loose or name in found.free:
@@ -73,8 +90,18 @@ def _not_as_committed(found: Opened, blobs: Mapping[str, str]) -> Iterator[str]:
             data = files.read_under(found.record.folder, name, bounds.ATTACHMENT_BYTES)
         except Refusal:
             continue  # the sums say so
-        if blobs.get(name) != _blob_id(data, blobs.get(name, "")):
+        blob = blobs.get(name, "")
+        # A checkout may have turned line ends round, or fetched what git has a pointer to.
+        ids = {_blob_id(each, blob) for each in (data, data.replace(b"\r\n", b"\n"))}
+        if blob not in ids and not _points_to(found.record.folder, blob, data):
             yield visible(name)
+
+
+def _points_to(folder: Path, blob: str, data: bytes) -> bool:
+    """Whether git holds a pointer of Git LFS to these very bytes."""
+    pointer = history.blobs(discover.repository(folder), [blob], bounds.KIB).get(blob, b"")
+    there = pointer.startswith(b"version https://git-lfs.github.com/spec/")
+    return there and f"oid sha256:{files.digest(data)}\n".encode() in pointer
 
 
 def _blob_id(data: bytes, like: str) -> str:

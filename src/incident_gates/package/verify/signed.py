@@ -90,7 +90,7 @@ def _against(opened: Opened, top: Mapping[str, Any], judged: Judged | None) -> C
     if apart and opened.other_policy:
         return unknown("statement", "it speaks of these files, judged by another policy")
     if not apart:
-        return _agrees(opened, top, made)
+        return _agrees(opened, top, made, _rules(top) ^ _rules(made))
     if _tool(top) != _tool(made):
         apart = (*apart, "it was made by another build of the tool, which may have other rules")
     return differs("statement", "judged again, it would say otherwise", apart)
@@ -100,10 +100,16 @@ def _named(top: Mapping[str, Any]) -> dict[str, str]:
     return {each["name"]: each["digest"]["sha256"] for each in top["subject"]}
 
 
-def _agrees(opened: Opened, top: Mapping[str, Any], made: Mapping[str, Any]) -> Check:
+def _agrees(
+    opened: Opened, top: Mapping[str, Any], made: Mapping[str, Any], unshared: set[str]
+) -> Check:
+    """``unshared`` are rules that one build alone knows: nothing here can say how they came out."""
     predicate = made["predicate"]
     rules = sum(len(predicate[key]) for key in LISTS)
     said = f"{predicate['result']}, {rules} rules ran, the same as here"
+    if unshared:
+        said = f"{predicate['result']}, but made by another build of the tool, with other rules"
+        return unknown("statement", said, (visible(", ".join(sorted(unshared))),))
     if _tool(top) != _tool(made):
         return left("statement", f"{said}; made by another build of the tool than this one")
     if opened.statement not in (attest.encoded(made), attest.encoded(top)):
