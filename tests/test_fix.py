@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import select
 import shutil
 import subprocess
 import sys
@@ -275,11 +276,14 @@ def test_yes_alone_is_a_question_without_an_answer(site: Site) -> None:
     assert (said.exit_code, "--fix" in said.stderr) == (2, True)
 
 
-def _drain(terminal: int) -> None:
-    """Reads to the end, which on Linux is an error."""
+def _drain(terminal: int, typed: bytes) -> None:
+    """Reads to the end, which on Linux is an error; Ctrl-C at the wrong moment is typed again."""
     with contextlib.suppress(OSError):
-        while os.read(terminal, 65536):
-            pass
+        while True:
+            if not select.select([terminal], [], [], 1.0)[0]:
+                os.write(terminal, typed)
+            elif not os.read(terminal, 65536):
+                break
     os.close(terminal)
 
 
@@ -299,7 +303,7 @@ def test_on_a_terminal_it_asks(site: Site, typed: bytes, code: int) -> None:
     while b"Write this?" not in said:
         said += os.read(terminal, 65536)
     os.write(terminal, typed)
-    _drain(terminal)
+    _drain(terminal, typed)
     _, status = os.waitpid(process, 0)
     assert os.waitstatus_to_exitcode(status) == code
     assert (site.bytes() == before) is (code != 0)
