@@ -16,6 +16,7 @@ from incident_gates.engine import Request
 from incident_gates.errors import CouldNotTell, PolicyError, UsageError
 from incident_gates.github import change
 from incident_gates.model import Report, Verdict
+from incident_gates.package import aggregate
 from incident_gates.run import Job
 
 
@@ -328,6 +329,18 @@ def test_changes_to_a_closed_record_are_said(site: Site, judge: Runner) -> None:
     site.commit("edited")
     site.merged()
     assert rules(judge(site.folder, "pull_request", pull_request(site))) == ["CHG002", "CHG003"]
+
+
+def test_the_package_of_a_closed_record_is_no_edit_of_it(site: Site, judge: Runner) -> None:
+    folder = site.example("complete")
+    site.commit("a record")
+    site.branch("feature")
+    aggregate.aggregate(Job(Selection((str(folder),)), cwd=site.folder), None)
+    (folder / "action-items.json").write_text('{"items": []}', "utf-8")
+    site.commit("packaged, as docs/auditors.md says")
+    site.merged()
+    assert "SHA256SUMS" in {path.name for path in folder.iterdir()}
+    assert "CHG003" not in rules(judge(site.folder, "pull_request", pull_request(site)))
 
 
 def test_a_folder_without_evidence_is_said(site: Site, judge: Runner) -> None:

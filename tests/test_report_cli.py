@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import reportwork as work
+import sarif_schema
 from click.testing import CliRunner
+from jsonschema import Draft202012Validator
 
 from incident_gates import cli, options
 from incident_gates.report import sarif
@@ -35,6 +37,17 @@ def test_a_file_holds_what_standard_output_would(
     assert done.exit_code == 0, done.output
     assert target.read_bytes().decode() == done.stdout
     assert bool(done.stdout) is (kind != "github")
+
+
+def test_each_rule_of_sarif_is_tagged_with_its_controls() -> None:
+    """So that a dashboard can be asked for a control; GitHub takes at most twenty tags a rule."""
+    done = CliRunner().invoke(cli.main, [*CHECK, "--format", "sarif"])
+    log = json.loads(done.stdout)
+    Draft202012Validator(sarif_schema.official()).validate(log)
+    listed = {rule["id"]: rule for rule in log["runs"][0]["tool"]["driver"]["rules"]}
+    tags = {name: rule["properties"]["tags"] for name, rule in listed.items() if name[:3] != "CHG"}
+    assert "NIST SP 800-53 Rev. 5 CM-3" in tags["MIT004"]
+    assert all(0 < len(set(each)) <= 20 for each in tags.values())
 
 
 @pytest.mark.skipif(not MULTITOOL, reason="SARIF_MULTITOOL names no Sarif.Multitool to ask")

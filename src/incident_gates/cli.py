@@ -269,6 +269,8 @@ def _rendered(report: Report, kind: str, *, colour: bool = False) -> str:
     }
     given = [texts[kind]()] if kind in texts else []
     options: dict[str, Any] = {"text": {"colour": colour}, "github": {"is_absent": _is_absent}}
+    if kind == "sarif":
+        options[kind] = {"controls": run.rule_controls()}
     return str(reporter.render(report, *given, **options.get(kind, {})))
 
 

@@ -185,6 +185,16 @@ def rule_texts() -> dict[str, dict[str, str]]:
     }
 
 
+def rule_controls() -> dict[str, list[str]]:
+    """The controls that each rule speaks to; the mapping is our own."""
+    from incident_gates import controls
+
+    return {
+        rule.id: [f"{each.name} {each.id}" for each in controls.of(rule.gate, rule.criterion)]
+        for rule in RULES.values()
+    }
+
+
 def error_announcement(step: str, explanation: str) -> str:
     """The protocol's words for a run that could not tell."""
     said: str = protocol.load().data["error_announcement"]

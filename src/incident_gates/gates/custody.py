@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from incident_gates import custody, seal
-from incident_gates.amendments import idle
+from incident_gates.amendments import idle, makes_its_approver
 from incident_gates.custody import CONTRADICTED, shown
 from incident_gates.evidence.times import show_duration
 from incident_gates.recorded import words
@@ -139,6 +139,14 @@ def amendment_counts(chain: Chain, limits: Limits) -> Iterator[Breach]:
         if amendment.why_not:
             said = f"{about} does not count: {amendment.why_not}"
             yield Breach(amendment.node.place, said, subject=amendment.id)
+        elif makes_its_approver(chain, amendment):
+            said = f"{about} changes prerequisites.json, which alone says who may approve it"
+            yield Breach(
+                amendment.node["approved_by"].place,
+                said,
+                "the roles in the policy, under people",
+                subject=amendment.id,
+            )
         elif amendment.id not in settled and known.seal and known.seal.sealed:
             changed = {d.path for d in known.differences.all}
             for step in idle(amendment, known.differences):
@@ -193,14 +201,29 @@ def earlier_seals_hold(chain: Chain, limits: Limits) -> Iterator[Breach]:
             if gone.path not in said_already:
                 said_already.add(gone.path)
                 yield _unsealed(gone, replaced.version)
-    if known.replaced and not (known.seal and known.seal.sealed):
-        said = "git holds a seal of this record, and here is none"
-        actual = (f"sealed in {shown(known.replaced[-1].version.commit)}",)
-        yield Breach(Place(seal.MANIFEST), said, "", actual, seal.MANIFEST)
+    yield from _seals_dropped(known)
     for version in known.put_back():
         said = f"{version.path} was changed after it was sealed, and put back"
         actual = (shown(version.commit),)
         yield Breach(Place(version.path), said, "", actual, version.path, level=WARNING)
+
+
+def _seals_dropped(known: Custody) -> Iterator[Breach]:
+    """A seal that git holds, and the folder no longer speaks of."""
+    for replaced in known.unnamed:
+        said = "an earlier seal of other evidence stands in git, and the one here does not name it"
+        actual = (f"sealed in {shown(replaced.version.commit)}",)
+        yield Breach(Place(seal.MANIFEST), said, "", actual, replaced.seal.sha256, level=WARNING)
+    if not known.replaced or (known.seal and known.seal.sealed):
+        return
+    last = known.replaced[-1]
+    actual = (f"sealed in {shown(last.version.commit)}",)
+    if last.seal.sha256 in known.named:
+        said = "the record was sealed, and is open again"
+        yield Breach(Place(seal.MANIFEST), said, "", actual, seal.MANIFEST, level=WARNING)
+    else:
+        said = "git holds a seal of this record, and here is none"
+        yield Breach(Place(seal.MANIFEST), said, "", actual, seal.MANIFEST)
 
 
 def _unsealed(gone: Difference, version: Version) -> Breach:

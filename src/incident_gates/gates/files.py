@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 NEAR_MISS = 0.8
 # Two machines seldom agree to the second, and a record is judged moments after it was written.
-CLOCK_SKEW = timedelta(minutes=5)
 SHOWN = 80
 MANUAL_LOG = "manual-validation-log.md"
 
@@ -417,7 +416,7 @@ def _dangling(node: Node, known: set[str], kind: str) -> Iterator[Breach]:
 )
 def nothing_lies_ahead(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """No event is later than now."""
-    limit = chain.now + CLOCK_SKEW
+    limit = chain.now + timedelta(minutes=limits.protocol.data["custody"]["clock_skew_minutes"])
     ahead: dict[str, list[tuple[str, Time, Place]]] = {}
     for event in _events(chain, since=f"{chain.now - A_DAY:%Y-%m-%d}"):
         if event[1].earliest > limit:

@@ -47,10 +47,12 @@ def retrospective_is_held(chain: Chain, limits: Limits) -> Iterator[Breach]:
     late = chain.now - closed.latest > timedelta(hours=hours)
     reason = reason_not_available(chain.record, RETROSPECTIVE)
     level = WARNING if late and not reason else INFO
+    due = f"due by {closed.latest + timedelta(hours=hours):%Y-%m-%d %H:%M} UTC"
     since = show_duration(max(chain.now - closed.earliest, timedelta()))
+    when = f"{since} after closing" if late else due
     asked = f"within {hours:g} h of closing"
     for said in _unfinished(chain, limits):
-        about = f"{said} ({reason})" if reason else f"{said}, {since} after closing"
+        about = f"{said} ({reason})" if reason else f"{said}, {when}"
         yield Breach(Place(RETROSPECTIVE, line=1), about, asked, subject=RETROSPECTIVE, level=level)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from incident_gates import engine
 from incident_gates.chain import Chain
 from incident_gates.changes import finding
-from incident_gates.gates.mitigation import break_glass
+from incident_gates.gates.mitigation.approvals import break_glass
 from incident_gates.model import WARNING, Status
 
 if TYPE_CHECKING:

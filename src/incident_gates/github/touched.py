@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
-from incident_gates import discover
+from incident_gates import discover, seal
 from incident_gates.changes import finding
 from incident_gates.errors import CouldNotTell
 from incident_gates.evidence import files, strict_json
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from incident_gates.protocol import Protocol
 
 SUMMARY = "resolution-summary.json"
-# Written when an incident is closed, and beside what was sealed.
-AFTER_CLOSING = frozenset(
-    ("amendments.yaml", "retrospective.md", "alert-tuning-feedback.json", "performance-notes.md")
-)
 SHOWN = 10
 
 
@@ -135,7 +131,7 @@ def _said(
         return
     if was:
         yield from _deleted(path, name, paths, protocol)
-        yield from _closed(git, base, path, name, paths)
+        yield from _closed(git, base, path, paths, protocol)
 
 
 def _gone(change: Change, name: str, paths: list[Changed]) -> Finding:
@@ -159,8 +155,11 @@ def _deleted(path: str, name: str, paths: list[Changed], protocol: Protocol) -> 
             yield finding("CHG002", changed.path, said, subject=name)
 
 
-def _closed(git: Git, base: str, path: str, name: str, paths: list[Changed]) -> Iterator[Finding]:
-    changed = [p for p in paths if _below(p.path, path) not in AFTER_CLOSING]
+def _closed(
+    git: Git, base: str, path: str, paths: list[Changed], protocol: Protocol
+) -> Iterator[Finding]:
+    name, free = PurePosixPath(path).name, seal.outside(protocol)
+    changed = [p for p in paths if _below(p.path, path) not in free]
     if changed and _status(git.blob(base, f"{path}/{SUMMARY}")) == "closed":
         said = f"{name} was closed before this change, which edits its evidence"
         yield finding("CHG003", changed[0].path, said, subject=name, actual=_listed(changed))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from incident_gates.model import CRITICAL, INFO, WARNING, Status
@@ -19,7 +20,7 @@ from incident_gates.report.escape import uri, visible
 from incident_gates.report.json_report import written
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from incident_gates.model import Finding, Location, Report
     from incident_gates.report.findings import Entry
@@ -39,18 +40,25 @@ _ARGUMENT = re.compile(r"\{(?=\d+\})")
 
 
 def render(
-    report: Report, rules: Mapping[str, Mapping[str, str]], help_base: str | None = None
+    report: Report,
+    rules: Mapping[str, Mapping[str, str]],
+    help_base: str | None = None,
+    controls: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> str:
     """The report as SARIF.
 
     ``rules`` are the texts of each rule: level, says, why and fix. ``help_base`` is the address of
-    the page that explains them, each under an anchor of its own.
+    the page that explains them, each under an anchor of its own. ``controls`` are the controls
+    that each rule speaks to, which become its tags.
     """
-    return written(as_data(report, rules, help_base))
+    return written(as_data(report, rules, help_base, controls))
 
 
 def as_data(
-    report: Report, rules: Mapping[str, Mapping[str, str]], help_base: str | None = None
+    report: Report,
+    rules: Mapping[str, Mapping[str, str]],
+    help_base: str | None = None,
+    controls: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The report as a SARIF log of one run."""
     found = findings.all_worst_first(report)
@@ -58,7 +66,10 @@ def as_data(
     driver: dict[str, Any] = {
         "name": "Incident Gates",
         "semanticVersion": report.tool_version,
-        "rules": [_rule(rule_id, rules.get(rule_id, {}), help_base) for rule_id in ids],
+        "rules": [
+            _rule(rule_id, rules.get(rule_id, {}), help_base, controls.get(rule_id, ()))
+            for rule_id in ids
+        ],
     }
     if help_base:
         driver["informationUri"] = help_base
@@ -76,7 +87,9 @@ def as_data(
 # --- rules ---------------------------------------------------------------------------------------
 
 
-def _rule(rule_id: str, text: Mapping[str, str], help_base: str | None) -> dict[str, Any]:
+def _rule(
+    rule_id: str, text: Mapping[str, str], help_base: str | None, tags: Sequence[str]
+) -> dict[str, Any]:
     says = findings.sentence(text.get("says", rule_id))
     why, fix = text.get("why", ""), text.get("fix", "")
     rule: dict[str, Any] = {
@@ -91,6 +104,8 @@ def _rule(rule_id: str, text: Mapping[str, str], help_base: str | None) -> dict[
     }
     if help_base:
         rule["helpUri"] = f"{help_base}#{rule_id.lower()}"
+    if tags:
+        rule["properties"] = {"tags": list(tags)}
     return rule
 
 

@@ -115,8 +115,8 @@ def _incident(
     yield _verdict(incident, paint)
     yield from _excused(incident)
     yield from _assurance(incident)
-    worst = next((f for f in incident.all_findings if f.level == CRITICAL and not f.excuse), None)
-    if worst:
+    worst = next((f for f in incident.all_findings if f.fails), None)
+    if worst and only is None:
         yield f"Next: incident-gates explain {worst.rule}"
 
 
