@@ -127,9 +127,7 @@ class Node:
     def text(self) -> str:
         """The text, or "" where it is absent, not available, or a placeholder."""
         value = self.value
-        if not isinstance(value, str) or value.startswith(NOT_AVAILABLE) or is_placeholder(value):
-            return ""
-        return value.strip()
+        return _said(value) if isinstance(value, str) else ""
 
     @property
     def time(self) -> Time | None:
@@ -180,6 +178,11 @@ def is_placeholder(text: str) -> bool:
     if len(word) > bounds.TEXT_CHARS:
         word = f"{word[: bounds.TEXT_CHARS]}…"
     return not word or _PLACEHOLDER.match(word) is not None
+
+
+@lru_cache(maxsize=4096)
+def _said(text: str) -> str:
+    return "" if text.startswith(NOT_AVAILABLE) or is_placeholder(text) else text.strip()
 
 
 _HINTS = ("tbd", "todo", "fixme", "xxx", '"n/a', '"<', '"[', '" ', "\\u20")
@@ -309,17 +312,22 @@ class Record:
 
     def _absent(self, name: str) -> Document:
         if name not in self._blanks:
-            path = _relative(self.file_of(name), self.base)
-            self._blanks[name] = Document(name, path, self.protocol.artifacts[name])
+            self._blanks[name] = Document(name, self._shown(name), self.protocol.artifacts[name])
         return self._blanks[name]
 
+    def _shown(self, name: str) -> str:
+        """The path of a file as it is reported."""
+        if self.path == "." or (name not in self.names and name in self.protocol.upstream):
+            return _relative(self.file_of(name), self.base)
+        return f"{self.path}/{name}"
+
     def _read(self, name: str) -> Document | None:
-        path = self.file_of(name)
-        if name not in self.names and (path.parent == self.folder or not self._relies_on(name)):
+        inside = name in self.names
+        if not inside and not (name in self.protocol.upstream and self._relies_on(name)):
             return None
-        blank = self._absent(name)
+        blank, path = self._absent(name), self.file_of(name)
         try:
-            if path.parent != self.folder and not os.path.lexists(path):
+            if not inside and not os.path.lexists(path):
                 return None
             return _parsed(blank, path)
         except Refusal as refusal:
@@ -340,9 +348,9 @@ class Record:
         """Turns a rule's place into lines and columns; only asked for findings that are kept."""
         document = self._documents.get(place.file)
         if document is None:
-            known = place.file in self.protocol.artifacts
-            path = self.file_of(place.file) if known else self.folder / place.file
-            return Location(_relative(path, self.base))
+            if place.file in self.protocol.artifacts:
+                return Location(self._shown(place.file))
+            return Location(_relative(self.folder / place.file, self.base))
         return _located(document, place)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -70,10 +69,16 @@ def shape(node: Any, *, closed: bool) -> Any:
 def _gate(name: str, *, closed: bool) -> jsonschema_rs.Validator:
     import jsonschema_rs
 
+    own, shared = shape(load(name), closed=closed), _shared(closed=closed)
+    return jsonschema_rs.validator_for(own, validate_formats=True, offline=True, registry=shared)
+
+
+@cache
+def _shared(*, closed: bool) -> jsonschema_rs.Registry:
+    import jsonschema_rs
+
     common = shape(load(COMMON), closed=closed)
-    registry = jsonschema_rs.Registry([(f"{BASE}{COMMON}.schema.json", common)])
-    own = shape(load(name), closed=closed)
-    return jsonschema_rs.validator_for(own, validate_formats=True, offline=True, registry=registry)
+    return jsonschema_rs.Registry([(f"{BASE}{COMMON}.schema.json", common)])
 
 
 def fits(name: str, value: Any) -> bool:
@@ -120,6 +125,8 @@ def _unknown(node: dict[str, Any], value: Any, pointer: tuple[str | int, ...]) -
 
 
 def _nearest(key: str, named: dict[str, Any]) -> str:
+    from difflib import get_close_matches
+
     close = get_close_matches(key.casefold(), named, n=1, cutoff=0.6)
     return f"did you mean {close[0]}?" if close else "it is read by nothing"
 
