@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
@@ -11,6 +12,9 @@ PROMISES = ("INCIDENT_GATES_REQUIRE_ALERTMANAGER",)
 for name in [name for name in os.environ if name.startswith(("GITHUB_", "INCIDENT_GATES_"))]:
     if name not in PROMISES:
         del os.environ[name]
+
+# What runs in the background of a shell ignores interrupts, and so would all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

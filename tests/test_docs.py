@@ -6,6 +6,7 @@ import json
 import os
 import re
 import runpy
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ import click
 import pytest
 import yaml
 from scratchwork import Scratch
+from test_play_through import values
 
 from incident_gates import cli
 
@@ -165,6 +167,8 @@ def test_the_readme_types_what_the_tour_types() -> None:
     typed = [" ".join(line.partition("     # ")[0].split()) for line in text.splitlines()]
     assert len(typed) > 5
     assert set(typed) <= played
+    before = [values(shlex.split(line)[1:]) for line in typed if " -- " not in line][:-1]
+    assert (sum(before), len(before)) == (23, 5), "as README says: so much before the rollback"
 
 
 @pytest.mark.parametrize("page", [pytest.param(p, id=p.name) for p in sorted(PAGES)])

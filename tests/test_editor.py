@@ -165,12 +165,15 @@ def test_a_wrong_value_is_underlined_at_its_line(server: Server) -> None:
     assert line[start:end] == "7"
 
 
-def test_hovering_explains_a_field(server: Server) -> None:
+def test_hovering_explains_each_field_in_its_own_words(server: Server) -> None:
+    """Also where it refers to a shared definition: what a time is does not say which one it is."""
     text = example()
     uri = server.open(SEVERITY, text)
-    told = server.at("textDocument/hover", uri, text, '"classif')
-    said = schema.load("severity-assessment")["properties"]["classifications"]["description"]
-    assert said.split(".")[0] in json.dumps(told["contents"], ensure_ascii=False)
+    fields = schema.load("severity-assessment")["properties"]
+    for field in json.loads(text):
+        told = server.at("textDocument/hover", uri, text, f'\n  "{field}')
+        shown = json.dumps(told["contents"], ensure_ascii=False)
+        assert fields[field]["description"].split(".")[0] in shown, field
 
 
 def test_completion_offers_the_fields_that_are_missing(server: Server) -> None:
@@ -212,6 +215,13 @@ def test_every_file_with_a_schema_is_in_the_catalogue() -> None:
     }
     known = {f for f in protocol.load().artifacts if schema.known(f.rsplit(".", 1)[0])}
     assert known | {".incident-gates.yaml"} <= listed
+
+
+def test_nothing_else_is_in_the_catalogue() -> None:
+    """A schema of what we print would underline an attachment of the same name."""
+    files = {*protocol.load().artifacts, "evidence-manifest.json", ".incident-gates.yaml"}
+    for entry in catalog.entries():
+        assert {pattern.rsplit("/", 1)[-1] for pattern in entry.patterns} <= files, entry
 
 
 def test_every_address_is_a_schema_of_ours() -> None:

@@ -75,12 +75,17 @@ def _phrase(error: ValidationError) -> str:
     said = _PHRASES.get(str(error.validator))
     if said:
         return str(said(error, shown))
-    expected = parent.get("title") or parent.get("description", "")
+    expected = parent.get("title") or _meaning(parent)
     return f"{shown} is not {_article(expected)}" if expected else f"{shown}: {error.message}"
 
 
 def _asks_for_a_time(parent: dict[str, Any]) -> bool:
-    return str(parent.get("description", "")).startswith("RFC 3339")
+    return _meaning(parent).startswith("RFC 3339")
+
+
+def _meaning(node: dict[str, Any]) -> str:
+    """What a schema says of itself; a shared definition says it in $comment."""
+    return str(node.get("description") or node.get("$comment", ""))
 
 
 def _article(expected: str) -> str:
@@ -90,8 +95,8 @@ def _article(expected: str) -> str:
 
 def _choice(error: ValidationError, shown: str) -> str:
     parent: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
-    expected = parent.get("description") or parent.get("title") or "any of the shapes allowed"
-    return f"{shown} is not {_article(str(expected))}"
+    expected = _meaning(parent) or str(parent.get("title") or "any of the shapes allowed")
+    return f"{shown} is not {_article(expected)}"
 
 
 def _unknown_key(error: ValidationError) -> str:

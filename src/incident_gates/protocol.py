@@ -186,7 +186,7 @@ def _contradictions(data: dict[str, Any]) -> list[str]:
     found += [
         f"threshold {name} names the gate {t['gate']}, which does not exist"
         for name, t in data["thresholds"].items()
-        if t.get("gate", "severity") not in gates
+        if "gate" in t and t["gate"] not in gates
     ]
     found += [
         f"output {o['file']} is no artifact" for o in data["outputs"] if o["file"] not in files
