@@ -214,31 +214,45 @@ def test_somebody_elses_statement_is_left_alone(folder: Path) -> None:
 
 
 def test_openssl_alone_verifies_the_envelope(folder: Path, keys: Path, tmp_path: Path) -> None:
-    """As docs/auditors.md says: the commands are taken from there."""
-    assert run("--sign", str(keys / "key.pem")).exit_code == 0
-    page = (Path(__file__).resolve().parents[1] / "docs/auditors.md").read_text("utf-8")
-    section = page[page.index("## Attestation") :]
-    script = section[section.index("```sh\n# The envelope") + 6 :].partition("```")[0]
-    work = tmp_path / "work"
-    work.mkdir()
-    for name in (own.ENVELOPE, own.STATEMENT):
-        shutil.copy(folder / name, work)
-    shutil.copy(keys / "public.pem", work)
-
-    def verified() -> str:
-        done = subprocess.run(
-            ["/bin/sh", "-ec", script], cwd=work, check=False, capture_output=True, text=True
-        )
-        return done.stdout if done.returncode == 0 else ""
-
+    """As the bundle's VERIFY.md says: the commands are taken from there."""
     if not shutil.which("jq"):
         pytest.skip("jq is not installed")
-    assert "Signature Verified Successfully" in verified()
+    assert run("--bundle", "--sign", str(keys / "key.pem")).exit_code == 0
+    work = tmp_path / "audit/bundle"
+    shutil.unpack_archive(folder / own.BUNDLE, work)
+    page = (work / "VERIFY.md").read_text("utf-8")
+    script = page[page.index("## 4.") :].partition("```sh\n")[2].partition("```")[0]
+
+    def said(key: str = "public.pem") -> str:
+        environment = {**os.environ, "KEY": str(keys / key) if key else ""}
+        done = subprocess.run(
+            ["/bin/sh", "-ec", script],
+            cwd=work,
+            env=environment,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        last = done.stdout.splitlines()[-1]
+        assert (done.returncode == 0) == (not last.startswith("NOT")), done.stderr
+        return last
+
+    wrong = "NOT signed by KEY for these files"
+    assert said() == "ok: signed by KEY, for these very files: PASSED"
+    assert said("") == "not checked: set KEY"
+    openssl("genpkey", "-algorithm", "ed25519", "-out", "other.pem", cwd=keys)
+    openssl("pkey", "-in", "other.pem", "-pubout", "-out", "wrong.pem", cwd=keys)
+    assert said("wrong.pem") == wrong
+    sums = (work / own.SUMS).read_text("utf-8")
+    (work / own.SUMS).write_text(sums.replace("0", "1", 1), "utf-8")
+    assert said() == wrong, "a true signature over other files"
+    (work / own.SUMS).write_text(sums, "utf-8")
     top = json.loads((work / own.ENVELOPE).read_text())
     payload = base64.b64decode(top["payload"]).replace(b"PASSED", b"FAILED", 1)
     top["payload"] = base64.b64encode(payload).decode()
     (work / own.ENVELOPE).write_text(json.dumps(top))
-    assert "Verified Successfully" not in verified()
+    (work / own.STATEMENT).write_bytes(payload)
+    assert said() == wrong
 
 
 def test_the_envelope_is_the_statement_as_written(folder: Path, keys: Path) -> None:

@@ -228,7 +228,7 @@ def verify(folder: Path, **environment: str) -> list[subprocess.CompletedProcess
     blocks = re.findall(
         r"^```sh\n(.*?)^```", (folder / "VERIFY.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     return [
         subprocess.run(
             ["sh", "-e", "-c", block],
@@ -254,8 +254,48 @@ def test_its_own_instructions_check_it(site: Site, tmp_path: Path) -> None:
     site.committed()
     packed(site)
     folder = unpacked(site, tmp_path / "audit/bundle")
-    for done in verify(folder, REPOSITORY=str(site.site), KEY=""):
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    *checks, signed = verify(folder, REPOSITORY=str(site.site), KEY="")
+    for done in checks:
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith("ok: "), "silence is no answer"
+    assert signed.stdout.startswith("not checked: nobody signed")
+
+
+@TOOLS
+def test_its_own_instructions_never_pass_over_what_they_cannot_check(
+    site: Site, tmp_path: Path
+) -> None:
+    site.committed()
+    packed(site)
+    folder = unpacked(site, tmp_path / "audit/bundle")
+    assert [done.stdout[:3] for done in verify(folder, REPOSITORY="", KEY="")] == [
+        *["ok:"] * 4,
+        *["not"] * 3,
+    ]
+    site.git("init", "-q", str(tmp_path / "other"))
+    elsewhere = verify(folder, REPOSITORY=str(tmp_path / "other"), KEY="")[4]
+    assert (elsewhere.returncode, elsewhere.stdout[:22]) == (1, "NOT in this repository")
+
+
+@TOOLS
+def test_its_own_instructions_show_what_came_later(site: Site, tmp_path: Path) -> None:
+    site.committed()
+    packed(site)
+    folder = unpacked(site, tmp_path / "audit/bundle")
+    site.edit("decision-log.json", "rollback_backend.sh", "another.sh")
+    site.committed("Tidy")
+    later = verify(folder, REPOSITORY=str(site.site), KEY="")[5].stdout
+    assert "Robin" in later
+    assert f"M\t.artifacts/incidents/{ID}/decision-log.json" in later
+
+
+@TOOLS
+def test_its_own_instructions_find_another_protocol(site: Site, tmp_path: Path) -> None:
+    packed(site)
+    folder = unpacked(site, tmp_path / "audit/bundle")
+    (folder / "protocol/protocol.yaml").write_text("other\n")
+    done = verify(folder, REPOSITORY="", KEY="")[3]
+    assert (done.returncode, done.stdout) == (1, "NOT that protocol\n")
 
 
 @TOOLS
@@ -285,13 +325,28 @@ def test_its_own_instructions_find_what_was_put_beside(site: Site, tmp_path: Pat
 
 
 @TOOLS
+@pytest.mark.parametrize("name", ["record/statement.more.json", "statement.more.json", "link"])
+def test_its_own_instructions_find_a_link_and_a_false_statement(
+    site: Site, tmp_path: Path, name: str
+) -> None:
+    packed(site)
+    folder = unpacked(site, tmp_path / "audit/bundle")
+    if name == "link":
+        (folder / name).symlink_to("report.html")
+    else:
+        (folder / name).write_text("{}")
+    done = verify(folder, REPOSITORY="", KEY="")[1]
+    assert (done.returncode, name in done.stdout) == (1, True)
+
+
+@TOOLS
 def test_its_own_instructions_find_what_is_not_as_committed(site: Site, tmp_path: Path) -> None:
     site.committed()
     (site.folder / "attachments/api-error.log").write_text("something else\n")
     packed(site)
     folder = unpacked(site, tmp_path / "audit/bundle")
-    said = "".join(done.stdout for done in verify(folder, REPOSITORY=str(site.site), KEY=""))
-    assert said == "not as committed: attachments/api-error.log\n"
+    done = verify(folder, REPOSITORY=str(site.site), KEY="")[4]
+    assert (done.returncode, done.stdout) == (1, "NOT as committed: attachments/api-error.log\n")
 
 
 # --- killed --------------------------------------------------------------------------------------

@@ -28,7 +28,9 @@ def answers(folder: Path) -> dict[str, tuple[bool, str, str]]:
     found = re.findall(r"^- \[(.)\] (.+?) – \*\*(.+?)\*\*: (.+)$", text(folder), re.MULTILINE)
     assert [says for _, says, _, _ in found] == LINES, "all seven, in the protocol's words"
     listed = {says: (tick == "x", state, why) for tick, says, state, why in found}
-    assert all(tick == (state == "met") for tick, state, _ in listed.values())
+    for says, (tick, state, _) in listed.items():
+        documented = state == "waived" and "or waivers documented" in says
+        assert tick == (state == "met" or documented)
     return listed
 
 
@@ -60,12 +62,12 @@ def test_a_failed_gate_is_not_handed_over(site: Site) -> None:
 
 
 @on("late-notice")
-def test_a_waived_line_is_said_with_who_and_not_ticked(site: Site) -> None:
+def test_a_waived_line_is_said_with_who_and_ticked_only_where_the_line_allows(site: Site) -> None:
     site.committed()
     site.run()
     found = answers(site.folder)
     tick, state, why = found["All quality gates passed (or waivers documented)"]
-    assert (tick, state) == (False, "waived")
+    assert (tick, state) == (True, "waived"), "the line itself allows it"
     assert "deviation of SEV011 by Morgan and Dana" in why
     assert found["Communication log complete"][1] == "waived"
     assert COMPLETE in text(site.folder), "waivers documented"

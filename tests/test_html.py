@@ -124,7 +124,10 @@ def about(text: str = "plain") -> html.About:
         "tool": {"name": text, "version": text},
     }
     words = {"MIT004": {"why": text}, "mitigation": {"pass_threshold": text}}
-    return html.About(manifest, words, words, [html.Grade(text, text, text, text)], text)
+    proofs = (html.Proof(text, text, 1, text), html.Proof(text, "", None, ""))
+    answers = [html.Answer(text, state, text, proofs) for state in html.WORDS]
+    grades = [html.Grade(text, text, text, text)]
+    return html.About(manifest, words, words, grades, text, answers)
 
 
 def hostile(report: IncidentReport, text: str) -> IncidentReport:

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from incident_gates import controls
 from incident_gates.cli import main
 from incident_gates.errors import ConfigurationError
-from incident_gates.package import oscal
+from incident_gates.package import oscal, own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,8 +110,8 @@ def test_our_own_checks_see_what_the_schema_does_not(tmp_path: Path) -> None:
 
 
 def test_the_same_record_gives_the_same_document(tmp_path: Path) -> None:
-    first = oscal.encoded(made("complete", tmp_path / "a"))
-    assert oscal.encoded(made("complete", tmp_path / "b")) == first
+    first = own.encoded(made("complete", tmp_path / "a"))
+    assert own.encoded(made("complete", tmp_path / "b")) == first
     folder = packagework.copied("complete", tmp_path / "c")
     (folder / "attachments/api-error.log").write_text("other\n")
     other = oscal.document([oscal.part(*packagework.judged(folder))])
@@ -164,6 +164,16 @@ def test_what_nothing_was_asked_of_is_not_satisfied(tmp_path: Path) -> None:
     assert "cp-10_obj-1" not in states(half)
     for document in (half, early):
         assert "0 rules ran" not in json.dumps(document)
+
+
+def test_a_warning_and_what_did_not_run_are_said(tmp_path: Path) -> None:
+    """Who reads `satisfied` must see that the glass was broken, and that git was not asked."""
+    found = result(made("emergency", tmp_path))
+    approved = next(f for f in found["findings"] if f["target"]["target-id"] == "cm-3_obj.c")
+    assert approved["target"]["status"]["state"] == "satisfied"
+    assert "With warnings: MIT023: E-1 was executed as an emergency" in approved["description"]
+    [custody] = [o for o in found["observations"] if "sealed" in o["title"]]
+    assert "CUS007 did not run: history was not asked for" in custody["description"]
 
 
 def test_evidence_is_linked_with_its_digest(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from gitwork import ENVIRONMENT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from incident_gates import schema
+from incident_gates import protocol, schema, seal
 from incident_gates.cli import main
 from incident_gates.evidence import bounds, files
 from incident_gates.package import attest, own, sums
@@ -99,7 +99,7 @@ def consistent(members: Members) -> Members:
 def with_statement(members: Members, change: Callable[[dict[str, Any]], None]) -> Members:
     top = json.loads(members[own.STATEMENT])
     change(top)
-    return {**members, own.STATEMENT: attest.encoded(top)}
+    return {**members, own.STATEMENT: own.encoded(top)}
 
 
 def subjects_fit(members: Members) -> Members:
@@ -293,7 +293,7 @@ def test_one_byte_of_each_file_of_a_folder(made: Made, tmp_path: Path) -> None:
     site = tmp_path / "site"
     shutil.copytree(made.site / ".artifacts", site / ".artifacts")
     folder = site / ".artifacts/incidents" / ID
-    free = {"retrospective.md", "alert-tuning-feedback.json", "performance-notes.md"}
+    free = seal.outside(protocol.load()) - own.NAMES
     for path in sorted(folder.rglob("*")):
         if not path.is_file() or path.name == own.BUNDLE:
             continue
@@ -345,7 +345,7 @@ def test_a_failed_record_cannot_be_shown_as_passed(tmp_path: Path) -> None:
     for gate in lie["gates"]:
         gate["status"] = "passed"
         gate["findings"] = {"critical": 0, "warnings": 0, "rules": [], "excused": []}
-    changed = {**whole.members, MANIFEST: attest.encoded(lie)}
+    changed = {**whole.members, MANIFEST: own.encoded(lie)}
 
     def change(top: dict[str, Any]) -> None:
         top["predicate"]["result"] = "PASSED"
@@ -371,7 +371,7 @@ def test_a_page_that_says_something_else(made: Made, target: Path) -> None:
         assert found(one).keys() == {"pages"}, name
         assert name in found(one)["pages"]
     forged = subjects_fit({**made.members, "git/history.json": b"[]"})
-    assert "pages" in found(verified(write(target, forged)))
+    assert "git/history.json" in found(verified(write(target, forged)))["gates"]
 
 
 @pytest.mark.parametrize(
@@ -389,7 +389,7 @@ def test_any_word_of_the_manifest(
     made: Made, target: Path, key: str, value: Any, said: str
 ) -> None:
     changed = {**json.loads(made.members[MANIFEST]), key: value}
-    forged = subjects_fit({**made.members, MANIFEST: attest.encoded(changed)})
+    forged = subjects_fit({**made.members, MANIFEST: own.encoded(changed)})
     one = verified(write(target, forged))
     assert one.outcome is Outcome.DIFFERS
     assert said in " ".join(found(one).values())
@@ -476,7 +476,7 @@ def test_a_signature_taken_away_is_missed_by_who_has_the_key(made: Made, target:
 
 def enveloped(made: Made, **changes: Any) -> Members:
     top = {**json.loads(made.members[own.ENVELOPE]), **changes}
-    return {**made.members, own.ENVELOPE: attest.encoded(top)}
+    return {**made.members, own.ENVELOPE: own.encoded(top)}
 
 
 @pytest.mark.parametrize(
@@ -529,7 +529,7 @@ def with_protocol(made: Made, old: str, new: str) -> Members:
     manifest["protocol"]["sha256"] = files.digest(changed)
     if "version" in old:
         manifest["protocol"]["version"] = "9.9.9"
-    pinned = {MANIFEST: attest.encoded(manifest), "protocol/protocol.yaml": changed}
+    pinned = {MANIFEST: own.encoded(manifest), "protocol/protocol.yaml": changed}
     return subjects_fit({**made.members, **pinned})
 
 
@@ -671,19 +671,19 @@ HOSTILE_PATHS = (
 def test_a_manifest_with_a_path_that_is_none(path: str, made: Made, target: Path) -> None:
     manifest = json.loads(made.members[MANIFEST])
     manifest["files"].append({**manifest["files"][0], "path": path})
-    forged = subjects_fit({**made.members, MANIFEST: attest.encoded(manifest)})
+    forged = subjects_fit({**made.members, MANIFEST: own.encoded(manifest)})
     one = verified(write(target, forged))
     assert "manifest" in found(one)
     folder = target.parent / "site/.artifacts/incidents" / ID
     shutil.copytree(made.folder, folder)
-    (folder / own.MANIFEST).write_bytes(attest.encoded(manifest))
+    (folder / own.MANIFEST).write_bytes(own.encoded(manifest))
     assert "manifest" in found(verified(folder))
 
 
 @pytest.mark.parametrize("path", ["/tmp", "../..", "elsewhere", 7, None])  # noqa: S108
 def test_a_manifest_of_another_place(path: Any, made: Made, target: Path) -> None:
     manifest = {**json.loads(made.members[MANIFEST]), "path": path}
-    forged = subjects_fit({**made.members, MANIFEST: attest.encoded(manifest)})
+    forged = subjects_fit({**made.members, MANIFEST: own.encoded(manifest)})
     assert "manifest" in found(verified(write(target, forged)))
 
 
@@ -780,9 +780,9 @@ def test_evidence_packaged_anew_is_not_what_the_commit_has(repository: Repositor
     for entry in manifest["files"]:
         if entry["path"] == "attachments/api-error.log":
             entry["sha256"], entry["size"] = files.digest(log.read_bytes()), log.stat().st_size
-    (repository.folder / own.MANIFEST).write_bytes(attest.encoded(manifest))
+    (repository.folder / own.MANIFEST).write_bytes(own.encoded(manifest))
     digests = {entry["path"]: entry["sha256"] for entry in manifest["files"]}
-    digests[own.MANIFEST] = files.digest(attest.encoded(manifest))
+    digests[own.MANIFEST] = files.digest(own.encoded(manifest))
     (repository.folder / own.SUMS).write_bytes(sums.listed(digests))
     said = found(verified(repository.folder))
     assert "sums" not in said
@@ -832,3 +832,87 @@ def test_a_retrospective_after_closure_is_no_alteration(repository: Repository) 
     one = verified(repository.folder)
     left = found(one, Outcome.LEFT)
     assert "performance-notes.md" in left["sums"], found(one)
+
+
+DRAFT = "# Retrospective\n\n- Held: TODO when\n"
+
+
+def test_a_draft_added_after_closure_is_no_alteration_either(repository: Repository) -> None:
+    """It has findings of its own, about no gate; the sealed record is as it was."""
+    (repository.folder / "retrospective.md").unlink()
+    command_line = ["aggregate", str(repository.folder), "--statement"]
+    assert CliRunner().invoke(main, command_line).exit_code == 0
+    repository.commit("packaged before the retrospective")
+    (repository.folder / "retrospective.md").write_text(DRAFT, "utf-8")
+    one = verified(repository.folder)
+    assert found(one) == {}
+    assert "judged again" in found(one, Outcome.VERIFIED)["gates"]
+
+
+def test_a_draft_changed_after_closure_leaves_the_verdict_alone(repository: Repository) -> None:
+    (repository.folder / "retrospective.md").write_text(DRAFT, "utf-8")
+    one = verified(repository.folder)
+    assert found(one) == {}
+    left = found(one, Outcome.LEFT)
+    assert "verdict and gates as stated" in left["gates"]
+    assert "changed after closure" in left["statement"]
+
+
+def test_without_a_commit_the_last_one_is_asked(repository: Repository) -> None:
+    path = repository.folder / own.MANIFEST
+    listed = json.loads(path.read_text())
+    listed["commit"] = None
+    path.write_bytes(own.encoded(listed))
+    said = found(verified(repository.folder), Outcome.LEFT)["git"]
+    assert said == "the manifest names no commit; the last one holds every file as it is"
+    (repository.folder / "mitigation-plan.md").write_text("Other words.\n")
+    assert "mitigation-plan.md" in found(verified(repository.folder), Outcome.LEFT)["git"]
+
+
+@pytest.mark.parametrize("name", ["decision-log.json", own.MANIFEST, own.SUMS])
+def test_a_file_that_may_not_be_read_is_not_called_altered(
+    name: str, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = os.open
+
+    def kept(path: Any, flags: int, *more: Any) -> int:
+        if os.fspath(path).endswith(name):
+            raise PermissionError(13, "Permission denied")
+        return opened(path, flags, *more)
+
+    monkeypatch.setattr(os, "open", kept)
+    one = verified(made.folder)
+    assert one.outcome is Outcome.UNKNOWN, found(one)
+    assert "may not be read" in " ".join(found(one, Outcome.UNKNOWN).values())
+
+
+def test_a_file_that_may_not_be_read_hides_no_alteration(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(made.site / ".artifacts", tmp_path / ".artifacts")
+    folder = tmp_path / ".artifacts/incidents" / ID
+    (folder / "mitigation-plan.md").write_text("Other words.\n")
+    opened = os.open
+
+    def kept(path: Any, flags: int, *more: Any) -> int:
+        if os.fspath(path).endswith("decision-log.json"):
+            raise PermissionError(13, "Permission denied")
+        return opened(path, flags, *more)
+
+    monkeypatch.setattr(os, "open", kept)
+    assert "mitigation-plan.md" in found(verified(folder))["sums"]
+
+
+def test_an_unpacked_bundle_may_hold_as_much_as_a_packed_one(tmp_path: Path) -> None:
+    folder = packagework.copied("complete", tmp_path)
+    there = sum(path.is_file() for path in folder.rglob("*"))
+    for number in range(bounds.INCIDENT_FILES - there - 30):
+        (folder / "attachments" / f"{number}.log").write_text(f"{number}\n")
+    said = CliRunner().invoke(main, ["aggregate", str(folder), "--bundle"])
+    assert said.exit_code == 0, said.output
+    apart = tmp_path / "apart"
+    with zipfile.ZipFile(folder / own.BUNDLE) as archive:
+        archive.extractall(apart)
+    assert verified(apart).outcome is Outcome.VERIFIED
+    (apart / "there").symlink_to(tmp_path)
+    assert verified(apart).outcome is Outcome.DIFFERS

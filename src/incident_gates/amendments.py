@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from incident_gates.incident import Node
     from incident_gates.seal import Differences, Seal
 
+PREREQUISITES: Final = "prerequisites.json"
 ROLES: Final = ("incident_commander", "release_manager")
 
 
@@ -69,6 +70,12 @@ def idle(amendment: Amendment, found: Differences) -> tuple[Difference, ...]:
         for step in amendment.steps
         if step.path not in there or not _on_the_way(step, there[step.path])
     )
+
+
+def makes_its_approver(chain: Chain, amendment: Amendment) -> bool:
+    """Whether an amendment changes the very file that gives its approvers their roles."""
+    changed = any(step.path == PREREQUISITES for step in amendment.steps)
+    return changed and all(chain.limits.holders(role) is None for role in ROLES)
 
 
 def _on_the_way(step: Step, difference: Difference) -> bool:

@@ -16,14 +16,14 @@ from incident_gates.evidence.refusal import Refusal
 from incident_gates.seal import Difference, Differences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from incident_gates.amendments import Amendment
     from incident_gates.chain import Chain
     from incident_gates.evidence.history import Commit, Version
     from incident_gates.evidence.times import Time
     from incident_gates.history import History
-    from incident_gates.model import Place
+    from incident_gates.model import Finding, Place
     from incident_gates.recorded import Stated
     from incident_gates.seal import Seal, Step
 
@@ -54,6 +54,20 @@ class Replaced(NamedTuple):
     found: Differences
 
 
+class Told(NamedTuple):
+    """What the rules about custody said when git could be asked; it stands in for asking again.
+
+    ``left`` says of each rule that did not run why not.
+    """
+
+    asked: bool
+    known: bool
+    findings: tuple[Finding, ...]
+    left: Mapping[str, str]
+    corroborated: tuple[str, ...]
+    not_verified: tuple[str, ...]
+
+
 class Custody:
     """What is known of one record. Nothing is read before a rule asks for it."""
 
@@ -64,6 +78,7 @@ class Custody:
         self._chain = ref(chain)
         self._settings = chain.limits.protocol.data["custody"]
         self.refusal: Refusal | None = None
+        self.told: Told | None = None
         self._plans: dict[str, dict[str, str]] = {}
 
     # --- the seal ---
@@ -120,6 +135,8 @@ class Custody:
     @property
     def known(self) -> bool:
         """Whether history was asked for and is known."""
+        if self.told:
+            return self.told.known
         return bool(self.asked) and self.history.known
 
     @property
@@ -130,6 +147,8 @@ class Custody:
     @property
     def not_verified(self) -> tuple[str, ...]:
         """What was asked of git and could not be told, in words."""
+        if self.told:
+            return self.told.not_verified
         if self.asked and not self.known:
             return (f"history not verified: {self.why_not}",)
         unread = sorted(self.history.unread) if self.known else []
@@ -138,6 +157,8 @@ class Custody:
     @property
     def borne_out(self) -> list[str]:
         """How many of the times agree with the commits that hold them, in words."""
+        if self.told:
+            return list(self.told.corroborated)
         if not self.known or not self.times:
             return []
         agreeing = sum(grade in (CONSISTENT, ATTESTED) for _, _, grade in self.times)
@@ -157,6 +178,24 @@ class Custody:
                 differs = seals.compared(self.now, earlier, self.record.protocol)
                 found.append(Replaced(version, earlier, seals.unexplained(differs, self.steps())))
         return tuple(found)
+
+    @property
+    def named(self) -> frozenset[str]:
+        """The digests of the earlier seals that the one in the folder names."""
+        return frozenset(e.sha256 for e in self.seal.seals) if self.seal else frozenset()
+
+    @cached_property
+    def unnamed(self) -> tuple[Replaced, ...]:
+        """Earlier seals of other evidence, all of it amended, that the seal here is silent about.
+
+        A package that was written anew over the same evidence replaces no seal.
+        """
+        if self.seal is None or not self.seal.sealed:
+            return ()
+        kept = [r.seal.files for r in self.replaced if r.seal.sha256 in self.named]
+        kept.append(self.seal.files)
+        amended = (r for r in self.replaced if not r.found.changed and not r.found.missing)
+        return tuple(r for r in amended if r.seal.files not in kept)
 
     def _seal_of(self, version: Version) -> Seal | None:
         data = self.history.content(version)
@@ -259,7 +298,7 @@ class Custody:
 
     def grade(self, place: Place, time: Time) -> str:
         """How git bears out a claimed time; the worst of those that an event is made of."""
-        if not self.known:
+        if self.told or not self.known:
             return ""
         below = place.pointer or ()
         claims = [

@@ -224,6 +224,12 @@ class Record:
         self._blanks: dict[str, Document] = {}
         self._digests: dict[str, str] = {}
 
+    def again(self) -> Record:
+        """The same record with nothing of it read yet: its files may be others by now."""
+        return Record(
+            self.folder, site=self.site, base=self.base, protocol=self.protocol, flat=self.flat
+        )
+
     @cached_property
     def names(self) -> frozenset[str]:
         """The files directly in the folder."""

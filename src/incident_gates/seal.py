@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from incident_gates.incident import Record
     from incident_gates.protocol import Protocol
 
-MANIFEST: Final = "evidence-manifest.json"
 AMENDMENTS: Final = "amendments.yaml"
 # What aggregate writes beside the evidence: it describes the record and is no part of it.
-WRITTEN: Final = frozenset(
-    (
-        MANIFEST,
-        "SHA256SUMS",
-        "quality-metrics.md",
-        "handoff.md",
-        "statement.intoto.json",
-        "statement.dsse.json",
-        "INCIDENT-EVIDENCE-BUNDLE.zip",
-    )
-)
+MANIFEST: Final = "evidence-manifest.json"
+METRICS: Final = "quality-metrics.md"
+HANDOFF: Final = "handoff.md"
+SUMS: Final = "SHA256SUMS"
+STATEMENT: Final = "statement.intoto.json"
+ENVELOPE: Final = "statement.dsse.json"
+BUNDLE: Final = "INCIDENT-EVIDENCE-BUNDLE.zip"
+WRITTEN: Final = frozenset((MANIFEST, METRICS, HANDOFF, SUMS, STATEMENT, ENVELOPE, BUNDLE))
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _UNSEEN: Final = re.compile("[\x00-\x1f\x7f]")
+_RESERVED: Final = re.compile(
+    r"(?:\A|/)(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\xb9\xb2\xb3]) *(?:\.|/|\Z)",
+    re.IGNORECASE,
+)
 _UNDO: Final = "Restore the manifest as it was committed, or aggregate the record again."
 
 
@@ -46,7 +46,10 @@ class Earlier(NamedTuple):
 
 
 class Seal(NamedTuple):
-    """A manifest as read. ``files`` are the sealed ones by path, ``listed`` all that it names."""
+    """A manifest as read. ``files`` are the sealed ones by path, ``listed`` all that it names.
+
+    ``left_out`` are names that no seal can hold: links, and what has no plain name.
+    """
 
     sha256: str
     sealed: bool
@@ -55,6 +58,7 @@ class Seal(NamedTuple):
     files: Mapping[str, str]
     listed: Mapping[str, str]
     seals: tuple[Earlier, ...]
+    left_out: frozenset[str] = frozenset()
 
     @property
     def settled(self) -> frozenset[str]:
@@ -122,7 +126,16 @@ def parse(data: bytes) -> Seal:
         MappingProxyType({path: digest for path, digest, sealed in entries if sealed}),
         MappingProxyType({path: digest for path, digest, _ in entries}),
         tuple(_earlier(entry) for entry in _listed(top, "seals")),
+        frozenset(_left_out(top)),
     )
+
+
+def _left_out(top: dict[str, Any]) -> Iterator[str]:
+    entries = _typed(top, "left_out", list) or []
+    for entry in entries[: bounds.INCIDENT_FILES]:
+        path = entry.get("path") if isinstance(entry, dict) else None
+        if isinstance(path, str):
+            yield path
 
 
 def _entry(entry: Any, number: int) -> tuple[str, str, bool]:
@@ -180,12 +193,19 @@ def unusual(path: str) -> str:
         return "it is empty or too long"
     if _UNSEEN.search(path) or not path.isprintable():
         return "it holds characters that nobody sees"
-    if "\\" in path or ":" in path:
-        return "a backslash or a colon means something else on Windows"
     if path.startswith("/"):
         return "it is absolute"
     if any(part in ("", ".", "..") for part in path.split("/")):
         return "it leads elsewhere"
+    return _on_windows(path)
+
+
+def _on_windows(path: str) -> str:
+    """Why a path is no such file on Windows; "" where it is."""
+    if "\\" in path or ":" in path:
+        return "a backslash or a colon means something else on Windows"
+    if _RESERVED.search(path):
+        return "a part is the name of a device on Windows"
     return "a part ends in a dot or a space" if re.search(r"[. ](?:/|\Z)", path) else ""
 
 
@@ -262,8 +282,16 @@ def compared(now: Mapping[str, Difference], seal: Seal, protocol: Protocol) -> D
     return Differences(
         tuple(d for d in stand if d.new != d.old),
         tuple(Difference(path, old, None) for path, old in sealed.items() if path not in now),
-        tuple(now[path] for path in sorted(now.keys() - seal.listed.keys())),
+        tuple(
+            now[path] for path in sorted(now.keys() - seal.listed.keys()) if _new(now[path], seal)
+        ),
     )
+
+
+def _new(found: Difference, seal: Seal) -> bool:
+    """What no seal can hold is not new where the seal says that it stood there already."""
+    sealable = not found.why and not unusual(found.path)
+    return sealable or found.path not in seal.left_out
 
 
 # --- amendments ----------------------------------------------------------------------------------

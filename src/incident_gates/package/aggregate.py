@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from incident_gates import atomic, discover, engine, protocol, run, schema
+from incident_gates import atomic, custody, discover, engine, protocol, run, schema
 from incident_gates.chain import Chain
 from incident_gates.errors import CouldNotTell, UsageError
 from incident_gates.incident import Record
@@ -24,6 +24,7 @@ from incident_gates.package import (
     sealing,
     statements,
     sums,
+    together,
 )
 from incident_gates.package.judged import Judged, moment
 from incident_gates.policy import Limits, Policy
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from incident_gates.engine import Request
+    from incident_gates.history import History
     from incident_gates.package.committed import Committed
     from incident_gates.run import Job
 
@@ -123,7 +125,7 @@ class Extra(NamedTuple):
 def _written_oscal(target: Path, parts: list[oscal.Part], here: Path) -> str:
     path = here / target
     try:
-        atomic.write(path, oscal.encoded(oscal.document(parts)))
+        atomic.write(path, own.encoded(oscal.document(parts)))
     except OSError as error:
         raise CouldNotTell(f"{path.name} cannot be written: {error.strerror}") from error
     return _shown(path, here)
@@ -131,7 +133,7 @@ def _written_oscal(target: Path, parts: list[oscal.Part], here: Path) -> str:
 
 def _setting(job: Job, limits: Limits, bundled: str | None, extra: Extra) -> Setting:
     policy = limits.policy
-    path = job.here / policy.path if bundled is not None and policy.path else None
+    path = _policy_file(job, policy) if bundled is not None and policy.path else None
     return Setting(
         policy._replace(data=dict(policy.data)),
         dict(limits.flags),
@@ -143,6 +145,15 @@ def _setting(job: Job, limits: Limits, bundled: str | None, extra: Extra) -> Set
         extra.statements,
         extra.oscal is not None,
     )
+
+
+def _policy_file(job: Job, policy: Policy) -> Path:
+    """Where the policy stands: its own path is what is shown, the bare name of one elsewhere."""
+    first = job.here / (job.selection.root or next(iter(job.selection.paths), "."))
+    start = first.absolute()
+    found = discover.read_policy(job.policy, start if start.is_dir() else start.parent)
+    same = found.path and found.sha256 == policy.sha256
+    return job.here / str(found.path if same else policy.path)
 
 
 # --- before anything is written ------------------------------------------------------------------
@@ -166,7 +177,7 @@ def _tasks(
         own.check(target, (*own.WRITTEN, *statements.NAMES))
         own.tidy(target)
         # A record of its own: what is read for this must not stay in memory with all the others.
-        apart = _record(record, limits)
+        apart = record.again()
         chain = Chain(apart, limits, setting.now, fixed=setting.request.fixed)
         yield Task(
             record.folder,
@@ -226,15 +237,26 @@ def _bundle(bundled: str | None, target: Path, records: list[Record], job: Job) 
 # --- one record ----------------------------------------------------------------------------------
 
 
-def packaged(task: Task, setting: Setting, limits: Limits) -> many.Written:
-    """Judges one record and writes its pages: each is old or new, and the sums come last."""
-    judged = _judged(task, setting, limits)
+def packaged(tasks: Sequence[Task], setting: Setting, limits: Limits) -> Iterator[many.Written]:
+    """Judges some records and writes their packages, one by one."""
+    bundled = [_record(task, limits) for task in tasks if task.bundle]
+    known = together.histories(bundled)
+    for task in tasks:
+        yield _packaged(task, setting, _judged(task, setting, limits), known.get(task.folder))
+
+
+def _packaged(
+    task: Task, setting: Setting, judged: Judged, history: History | None
+) -> many.Written:
+    """Writes the pages of one record: each is old or new, and the sums come last."""
     pages = pages_of(judged, task.seals)
     listed = manifest.decoded(pages[own.MANIFEST])
     subjects = _digests(listed, pages[own.MANIFEST])
     beside = statements.beside(judged, subjects, task.target, setting.statements)
     written = list(_write(task.target, {**pages, **beside.pages}, setting.here, beside.stale))
     if task.bundle:
+        if history:
+            custody.of(judged.chain).history = history
         members = members_of(judged, pages, setting.layers)
         named = {name: member.sha256 for name, member in members.items()}
         bundle.write(task.bundle, members, statements.made(judged, named, setting.statements))
@@ -247,12 +269,18 @@ def _judged(task: Task, setting: Setting, limits: Limits) -> Judged:
     record = _record(task, limits)
     fixed = setting.request.fixed
     now = setting.now if fixed else moment(record, limits, setting.now)
-    report = engine.judge(record, limits, now, setting.request)
-    chain = Chain(record, limits, now, fixed=fixed)
+    asked = _asks_git(task, limits)
+    report = engine.judge(record, limits, now, setting.request._replace(history=asked))
+    chain = Chain(record, limits, now, fixed=fixed, history=asked)
     return Judged(record, limits, chain, report, task.committed)
 
 
-def _record(of: Record | Task, limits: Limits) -> Record:
+def _asks_git(task: Task, limits: Limits) -> bool:
+    """Whoever gets a bundle asks whether it was touched, so git is asked unless policy says no."""
+    return limits.history != "off" or bool(task.bundle and "history" not in limits.policy.data)
+
+
+def _record(of: Task, limits: Limits) -> Record:
     """The record at a place, nothing of it read yet."""
     return Record(of.folder, site=of.site, base=of.base, protocol=limits.protocol, flat=of.flat)
 
@@ -267,7 +295,7 @@ def pages_of(judged: Judged, seals: list[dict[str, Any]]) -> Pages:
     -c`` says; sums that fit it are never older than it.
     """
     listed = manifest.made(judged, seals)
-    encoded = manifest.encoded(listed)
+    encoded = own.encoded(listed)
     return {
         own.METRICS: metrics.page(judged.report, listed["quality_metrics"]),
         own.HANDOFF: handoff.page(judged, listed),
@@ -291,7 +319,7 @@ def members_of(judged: Judged, pages: Pages, layers: bundle.Layers) -> bundle.Me
         **bundle.evidence(judged, listed, pages, layers),
         bundle.REPORT: bundle.plain(offline.page(judged, listed, history)),
         bundle.VERIFY: bundle.how_to_verify(judged, listed),
-        "git/history.json": bundle.plain(git_record.encoded(history)),
+        "git/history.json": bundle.plain(own.encoded(history)),
     }
 
 

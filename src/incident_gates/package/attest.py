@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import os
 import stat
 from functools import lru_cache
@@ -15,6 +14,7 @@ from incident_gates import __version__, schema
 from incident_gates.errors import ConfigurationError, UsageError
 from incident_gates.evidence import bounds
 from incident_gates.model import CRITICAL, WARNING, Status, Verdict
+from incident_gates.package import own
 from incident_gates.package.own import PAYLOAD_TYPE, STATEMENT_TYPE
 
 if TYPE_CHECKING:
@@ -67,11 +67,6 @@ def statement(
             "excused": [_excused(found) for found in report.all_findings if found.excuse],
         },
     }
-
-
-def encoded(data: Mapping[str, Any]) -> bytes:
-    """A statement as bytes, always the same for the same statement."""
-    return (json.dumps(data, indent=2, ensure_ascii=True) + "\n").encode()
 
 
 def _result(report: IncidentReport) -> str:
@@ -187,7 +182,7 @@ def _restored(private: bytes) -> Signer:
 
 def sealed(payload: bytes, signatures: Iterable[tuple[str, bytes]]) -> bytes:
     """A payload with its signatures, each with the id of its key, in an envelope."""
-    return encoded(
+    return own.encoded(
         {
             "payload": base64.b64encode(payload).decode(),
             "payloadType": PAYLOAD_TYPE,

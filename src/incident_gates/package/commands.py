@@ -37,7 +37,11 @@ OSCAL = click.option(
 PACKAGING = (OUTPUT, BUNDLE, STATEMENT, SIGN, OSCAL)
 
 
-@click.command(cls=Command, context_settings=SETTINGS)
+@click.command(
+    cls=Command,
+    context_settings=SETTINGS,
+    short_help="Write manifest, digests, quality metrics and hand-over.",
+)
 @with_options(*SELECTING, *PACKAGING)
 def aggregate(**options: Any) -> None:
     """Write manifest, digests, quality metrics and hand-over beside each incident.

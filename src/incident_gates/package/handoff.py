@@ -24,6 +24,7 @@ ANSWERS = {
     Status.NOT_APPLICABLE: NOT_ASKED,
 }
 WORST_FIRST = (NOT_MET, WAIVED, MET, NOT_ASKED)
+ALLOWS = "or waivers documented"
 LOG = "communication-log.md"
 SHOWN = 5
 
@@ -68,8 +69,9 @@ def _circumstances(judged: Judged) -> str:
 
 
 def _line(says: str, answer: Answer) -> str:
-    """A tick only for what was checked and met; a waiver is said, and is no tick."""
-    tick = "x" if answer.state == MET else " "
+    """A tick for what was checked and met; a waiver is no tick, but where the line allows it."""
+    allowed = answer.state == WAIVED and ALLOWS in says
+    tick = "x" if answer.state == MET or allowed else " "
     named = ", ".join(f"`{file}`" for file in answer.files)
     where = f" ({named})" if named else ""
     return f"- [{tick}] {says} – **{answer.state}**: {answer.why}{where}"
@@ -82,10 +84,14 @@ def _handed_over(judged: Judged, said: Mapping[str, Any], states: list[str]) -> 
         return [f"Not handed over: {against} {lines} not met. Mend them, then aggregate again."]
     if judged.chain.false_positive:
         return ["A false positive: there is nothing to hand over but its intake log."]
+    waived = states.count(WAIVED)
+    lines = "line rests" if waived == 1 else "lines rest"
+    resting = [f"{waived} {lines} on waivers or deviations: see above.", ""] if waived else []
     package = [f"- `{entry['file']}` – {entry['says']}" for entry in said["package"]]
     return [
         said["statement"],
         "",
+        *resting,
         "Evidence package:",
         "",
         *package,
@@ -163,8 +169,11 @@ def _automation(judged: Judged, _: Manifest) -> Answer:
     """From what this very run ran: the gates' own validators, and aggregation, which is this."""
     gates = judged.report.gates
     failed = [_hook(g) for g in gates if _state(g) == NOT_MET]
-    why = f"this run ran {len(gates)} validators and the aggregation"
-    why += f"; no success: {_some(failed)}" if failed else ", all with success"
+    waived = [_hook(g) for g in gates if _state(g) == WAIVED]
+    asked = [g for g in gates if _state(g) != NOT_ASKED]
+    why = f"this run ran {len(asked)} of {len(gates)} validators and the aggregation"
+    why += f"; no success: {_some(failed)}" if failed else "; none failed"
+    why += f", {_some(waived)}" if waived else ""
     return Answer(NOT_MET if failed else MET, why + "; other runs are not known here")
 
 
@@ -209,7 +218,8 @@ def _worst(states: Iterable[str]) -> str:
 
 def _gate_said(gate: GateReport) -> str:
     status = gate.status.value.replace("_", " ")
-    said = f"{status}: {plain(gate.summary)}" if gate.summary else status
+    said = ": ".join(dict.fromkeys(filter(None, (status, plain(gate.summary)))))
+    said = said.removeprefix(f"{NOT_ASKED}: ")
     needs = f"; {len(gate.needs)} still needed" if gate.needs else ""
     return said + needs + _excuses(gate.findings)
 

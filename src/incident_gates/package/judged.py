@@ -20,13 +20,20 @@ if TYPE_CHECKING:
 
 
 def moment(record: Record, limits: Limits, now: datetime) -> datetime:
-    """When a record is judged for its package: an open one now; a closed one must not age.
+    """When a record is judged for its package: an open one now; one that has ended must not age.
 
     Ages and expiries are judged at its closing anyway. What else counts from now – a reminder, an
     excuse that was granted later – counts from the last moment that the record itself speaks of.
     """
     chain = Chain(record, limits, now)
-    return max(chain.as_of, files.last_moment(chain)) if chain.closed else now
+    if chain.closed:
+        return max(chain.as_of, files.last_moment(chain))
+    if not chain.false_positive:
+        return now
+    validity = chain.intake[1]
+    judged = validity.time if validity else None
+    said = files.last_moment(chain)
+    return max(said, min(judged.latest, now)) if judged else said
 
 
 class Judged(NamedTuple):

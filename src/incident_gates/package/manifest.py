@@ -81,11 +81,6 @@ def made(judged: Judged, seals: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def encoded(manifest: Mapping[str, Any]) -> bytes:
-    """The manifest's bytes: every character that is no ASCII is written out."""
-    return (json.dumps(manifest, indent=2, ensure_ascii=True) + "\n").encode()
-
-
 def decoded(data: bytes) -> dict[str, Any]:
     """A manifest of ours, from its bytes."""
     listed: dict[str, Any] = json.loads(data)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from incident_gates.policy import Limits
 
     Written = tuple[list[str], int, Part | None]
-    Work = Callable[[Task, Setting, Limits], Written]
+    Work = Callable[[Sequence[Task], Setting, Limits], Iterator[Written]]
 
 # Below this, starting a second process costs more than it saves.
 MANY = 60
@@ -23,16 +23,20 @@ CHUNK = 10
 
 
 def each(work: Work, tasks: Sequence[Task], setting: Setting) -> Iterator[Written]:
-    """What the work says of each task, in their order."""
+    """What the work says of each task, in their order; it is given some tasks at a time."""
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
     if len(tasks) < MANY or cores < 2:  # noqa: PLR2004
         limits = setting.limits
-        for task in tasks:
-            yield work(task, setting, limits)
+        for some in _chunks(tasks):
+            yield from work(some, setting, limits)
         return
     yield from _in_parallel(work, tasks, setting, cores)
+
+
+def _chunks(tasks: Sequence[Task]) -> list[Sequence[Task]]:
+    return [tasks[start : start + CHUNK] for start in range(0, len(tasks), CHUNK)]
 
 
 def _in_parallel(
@@ -43,11 +47,11 @@ def _in_parallel(
 
     try:
         with ProcessPoolExecutor(cores, initializer=_begin, initargs=(work, setting)) as pool:
-            for done in pool.map(_done, tasks, chunksize=CHUNK):
+            for done in pool.map(_done, _chunks(tasks)):
                 if isinstance(done, GateError):
                     pool.shutdown(cancel_futures=True)
                     raise done
-                yield done
+                yield from done
     except BrokenProcessPool as error:
         said = "A worker process was killed; not every package was written. Run it again."
         raise CouldNotTell(said) from error
@@ -60,10 +64,10 @@ def _begin(work: Work, setting: Setting) -> None:
     _current.append((work, setting, setting.limits))
 
 
-def _done(task: Task) -> Written | GateError:
+def _done(tasks: Sequence[Task]) -> list[Written] | GateError:
     """An error travels as a value: not every exception survives the way between processes."""
     work, setting, limits = _current[-1]
     try:
-        return work(task, setting, limits)
+        return list(work(tasks, setting, limits))
     except GateError as error:
         return error

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from incident_gates.model import Verdict
 from incident_gates.package.own import MARK
 from incident_gates.report.escape import visible
+from incident_gates.report.html import target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,17 +27,19 @@ def page(report: IncidentReport, metrics: Iterable[dict[str, Any]]) -> bytes:
         *_excused(report),
         "| Metric | Target | Actual | Status |",
         "|---|---|---|---|",
-        *map(_row, metrics),
+        *(_row(metric, report) for metric in metrics),
         "",
     ]
     return "\n".join(lines).encode()
 
 
-def _row(metric: dict[str, Any]) -> str:
-    sign = {">=": "≥", "<=": "≤"}[metric["comparison"]]
+def _row(metric: dict[str, Any], report: IncidentReport) -> str:
     actual = "–" if metric["value"] is None else f"{metric['value']:.1%}"
     status = metric["status"].replace("_", " ")
-    return f"| {metric['name']} | {sign} {metric['target']:.0%} | {actual} | {status} |"
+    # What is still being recorded has not failed: the protocol's own sign for it.
+    if report.verdict is Verdict.IN_PROGRESS and metric["status"] != "met":
+        status = "⏳ in progress"
+    return f"| {metric['name']} | {target(metric)} | {actual} | {status} |"
 
 
 def _excused(report: IncidentReport) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from incident_gates import run
+from incident_gates.package import answers
 from incident_gates.report import html
 
 if TYPE_CHECKING:
@@ -27,5 +28,6 @@ def page(judged: Judged, manifest: Mapping[str, Any], history: Mapping[str, Any]
         html.Grade(f"{t['value']} {t['time']}", t["grade"], MEANINGS[t["grade"]], t["file"])
         for t in history["times"]
     ]
-    about = html.About(manifest, gates, run.rule_texts(), grades, history["why"])
+    answered = answers.of(judged, manifest, history)
+    about = html.About(manifest, gates, run.rule_texts(), grades, history["why"], answered)
     return html.render(judged.report, about).encode()

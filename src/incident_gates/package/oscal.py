@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incident_gates import __version__, controls, schema
 from incident_gates.evidence import times
-from incident_gates.model import Status, Verdict
+from incident_gates.model import WARNING, Status, Verdict
 from incident_gates.report.escape import uri, visible
+from incident_gates.report.findings import counted
 from incident_gates.rules import RULES
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Seen(NamedTuple):
     observation: str
     failing: tuple[Finding, ...]
     excused: tuple[Finding, ...]
+    warned: tuple[Finding, ...] = ()
+    left: tuple[tuple[str, str], ...] = ()
 
 
 def part(judged: Judged, manifest: Mapping[str, Any]) -> Part:
@@ -82,11 +85,6 @@ def document(parts: Sequence[Part]) -> dict[str, Any]:
     # The same results are the same document, other results another.
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     return {"assessment-results": {"uuid": _uuid("document", digest), **body}}
-
-
-def encoded(data: Mapping[str, Any]) -> bytes:
-    """A document as bytes."""
-    return (json.dumps(data, indent=2, ensure_ascii=True) + "\n").encode()
 
 
 def _uuid(*parts: str) -> str:
@@ -224,8 +222,7 @@ def _criteria(judged: Judged) -> Iterator[Seen]:
 
 def _ran(report: IncidentReport, key: str) -> list[str]:
     """The rules of a criterion that ran."""
-    rules = (RULES[rule] for rule in report.rules_run)
-    return [rule.id for rule in rules if f"{rule.gate}/{rule.criterion}" == key]
+    return [rule for rule in report.rules_run if _key(rule) == key]
 
 
 def _is_of(found: Finding, gate: str, criterion: str) -> bool:
@@ -244,7 +241,14 @@ def _seen(report: IncidentReport, key: str, found: list[Finding]) -> Seen:
         _uuid("observation", report.path, report.as_of, key),
         tuple(f for f in found if f.fails),
         tuple(f for f in found if f.excuse),
+        tuple(f for f in found if f.level == WARNING and not f.fails and not f.excuse),
+        tuple((r, why) for r, why in report.rules_left if _key(r) == key),
     )
+
+
+def _key(rule: str) -> str:
+    known = RULES.get(rule)
+    return f"{known.gate}/{known.criterion}" if known else ""
 
 
 def _observation(judged: Judged, manifest: Mapping[str, Any], one: Seen) -> dict[str, Any]:
@@ -275,7 +279,10 @@ def _observation(judged: Judged, manifest: Mapping[str, Any], one: Seen) -> dict
 def _observed(one: Seen, ran: list[str]) -> str:
     said = [f"{f.rule}: {f.message}" for f in one.failing]
     said += [f"{f.rule}, excused: {f.message}" for f in one.excused]
-    return "; ".join(said) or f"{len(ran)} rules ran and none of them failed."
+    said += [] if said else [f"{counted(len(ran), 'rule')} ran and none failed"]
+    said += [f"{f.rule}, a warning: {f.message}" for f in one.warned]
+    said += [f"{rule} did not run: {why}" for rule, why in one.left]
+    return f"{'; '.join(said)}."
 
 
 def _findings(report: IncidentReport, seen: list[Seen]) -> Iterator[dict[str, Any]]:
@@ -289,9 +296,11 @@ def _findings(report: IncidentReport, seen: list[Seen]) -> Iterator[dict[str, An
 def _finding(report: IncidentReport, objective: str, seen: list[Seen]) -> dict[str, Any]:
     failing = [f"{f.rule}: {f.message}" for one in seen for f in one.failing]
     excused = [(one, found) for one in seen for found in one.excused]
+    warned = [f"{f.rule}: {f.message}" for one in seen for f in one.warned]
     reason = "fail" if failing else "other" if excused else "pass"
+    warnings = f" With warnings: {'; '.join(warned)}." if warned else ""
     said = {
-        "pass": "Every criterion that shows this objective is met.",
+        "pass": f"Every criterion that shows this objective is met.{warnings}",
         "other": "Not met as written, and excused: see the related risks.",
         "fail": "; ".join(failing),
     }

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 from incident_gates.errors import UsageError
 from incident_gates.evidence import bounds, files
 from incident_gates.evidence.refusal import Refusal
+from incident_gates.seal import BUNDLE, ENVELOPE, HANDOFF, MANIFEST, METRICS, STATEMENT, SUMS
+from incident_gates.seal import WRITTEN as NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-MANIFEST, METRICS, HANDOFF = "evidence-manifest.json", "quality-metrics.md", "handoff.md"
-SUMS, BUNDLE = "SHA256SUMS", "INCIDENT-EVIDENCE-BUNDLE.zip"
-STATEMENT, ENVELOPE = "statement.intoto.json", "statement.dsse.json"
+__all__ = ["BUNDLE", "ENVELOPE", "HANDOFF", "MANIFEST", "METRICS", "NAMES", "STATEMENT", "SUMS"]
+
 # In the order in which they are written: the sums seal what came before them.
 WRITTEN = (METRICS, HANDOFF, MANIFEST, SUMS)
-NAMES = frozenset((*WRITTEN, STATEMENT, ENVELOPE, BUNDLE))
 GENERATOR = "incident-gates aggregate"
 MARK = f"<!-- Written by {GENERATOR}: changes are overwritten. -->"
 # A manifest of the most files that a record may hold is smaller than this.
@@ -32,6 +32,11 @@ _SUM = re.compile(r"\\?[0-9a-f]{64}  [^\n]+")
 # How atomic.py names a file until it is whole.
 _LEFTOVER = re.compile(rf"\.(?:{'|'.join(map(re.escape, sorted(NAMES)))})\.[a-z0-9_]{{8}}")
 _END_OF_ZIP = b"PK\x05\x06"
+
+
+def encoded(data: Mapping[str, Any]) -> bytes:
+    """Data as the bytes of a file, always the same for the same data, and all of it ASCII."""
+    return (json.dumps(data, indent=2, ensure_ascii=True) + "\n").encode()
 
 
 def check(folder: Path, names: Iterable[str] = WRITTEN) -> None:

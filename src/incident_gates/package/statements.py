@@ -38,7 +38,7 @@ def made(judged: Judged, subjects: Mapping[str, str], wanted: Wanted) -> dict[st
     data = attest.statement(judged.report, judged.limits, subjects, judged.committed.commit)
     if data is None:
         return {}
-    payload = attest.encoded(data)
+    payload = own.encoded(data)
     signed = {own.ENVELOPE: wanted.signer.envelope(payload)} if wanted.signer else {}
     return {own.STATEMENT: payload, **signed}
 

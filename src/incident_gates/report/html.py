@@ -47,6 +47,26 @@ STYLES = {
     "not_provable": "warn",
     "proven": "good",
     "start": "none",
+    "yes": "good",
+    "but": "warn",
+    "partly": "warn",
+    "no": "bad",
+    "amended": "warn",
+    "excused": "warn",
+    "emergency": "warn",
+    "untold": "warn",
+    "none": "none",
+}
+WORDS = {
+    "yes": ("✓", "yes"),
+    "but": ("!", "yes, with a warning"),
+    "partly": ("?", "as far as checked"),
+    "no": ("✗", "no"),
+    "amended": ("!", "no, by amendment"),
+    "excused": ("~", "no, and excused"),
+    "emergency": ("!", "no, an emergency"),
+    "untold": ("?", "cannot be told"),
+    "none": ("-", "not asked"),
 }
 KNOTS = {"contradicted": "✗", "not_provable": "?", "proven": "✓", "start": "•"}
 ORDERS = {
@@ -70,6 +90,24 @@ class Grade(NamedTuple):
     file: str
 
 
+class Proof(NamedTuple):
+    """One piece of evidence of an answer: where it stands, and what else speaks for it."""
+
+    says: str
+    file: str
+    line: int | None
+    grade: str
+
+
+class Answer(NamedTuple):
+    """One question of an auditor, and how it stands: a key of WORDS."""
+
+    question: str
+    state: str
+    says: str
+    proofs: tuple[Proof, ...]
+
+
 class About(NamedTuple):
     """What stands around the judgement, as plain data: the manifest, texts, and git's grades."""
 
@@ -78,6 +116,7 @@ class About(NamedTuple):
     rules: Words
     grades: Sequence[Grade] = ()
     unknown: str = ""
+    answers: Sequence[Answer] = ()
 
 
 def render(incident: IncidentReport, about: About) -> str:
@@ -95,7 +134,9 @@ def render(incident: IncidentReport, about: About) -> str:
         ("assurance", "What this proves, and what not", _assurance(incident)),
     ]
     shown = [(name, title, body) for name, title, body in sections if body]
-    body = [*_header(incident, about, shown), "<main id=main tabindex=-1>"]
+    links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title, _ in shown)
+    body = [*_header(incident, about), "<main id=main tabindex=-1>", _answers(incident, about)]
+    body.append(f'<nav aria-label="Sections"><ul>{links}</ul></nav>')
     for name, title, text in shown:
         body.append(
             f'<section aria-labelledby="{name}"><h2 id="{name}">{title}</h2>{text}</section>'
@@ -163,11 +204,8 @@ def _where(incident: IncidentReport, file: str, line: int | None) -> str:
 # --- above all -----------------------------------------------------------------------------------
 
 
-def _header(
-    incident: IncidentReport, about: About, shown: Sequence[tuple[str, str, str]]
-) -> Iterator[str]:
+def _header(incident: IncidentReport, about: About) -> Iterator[str]:
     mark, word = VERDICT_MARKS[incident.verdict], verdict_word(incident.verdict)
-    links = "".join(f'<li><a href="#{name}">{title}</a></li>' for name, title, _ in shown)
     yield '<a class="skip" href="#main">To the report</a>'
     yield "<header>"
     yield '<p class="soft small">Evidence of an incident, judged by Incident Gates</p>'
@@ -182,7 +220,6 @@ def _header(
             ("Folder", _code(incident.path)),
         ]
     )
-    yield f'<nav aria-label="Sections"><ul>{links}</ul></nav>'
     yield "</header>"
 
 
@@ -198,6 +235,30 @@ def _lead(incident: IncidentReport) -> str:
     if incident.verdict is Verdict.PASSED:
         return "Nothing stands against this record."
     return "Nothing that is due has failed; more is to come."
+
+
+def _answers(incident: IncidentReport, about: About) -> str:
+    """The four questions that an auditor brings, before everything else."""
+    cards = "".join(_answer(incident, answer) for answer in about.answers)
+    title = '<h2 id="answers">Four questions</h2>'
+    return f'<section aria-labelledby="answers">{title}<div class="cards">{cards}</div></section>'
+
+
+def _answer(incident: IncidentReport, answer: Answer) -> str:
+    badge = _badge(answer.state, *WORDS[answer.state])
+    items = "".join(
+        f"<li>{_text(p.says)}{_source(incident, p)}"
+        f"{f'<span class=meta>{_text(p.grade)}</span>' if p.grade else ''}</li>"
+        for p in answer.proofs
+    )
+    listed = f"<ul>{items}</ul>" if items else ""
+    style = STYLES[answer.state]
+    head = f"<h3>{_text(answer.question)} {badge}</h3>"
+    return f'<div class="card is-{style}">{head}<p>{sentence(_text(answer.says))}</p>{listed}</div>'
+
+
+def _source(incident: IncidentReport, proof: Proof) -> str:
+    return f" {_where(incident, proof.file, proof.line)}" if proof.file else ""
 
 
 def _gates(incident: IncidentReport, about: About) -> str:
@@ -405,13 +466,18 @@ def _git(about: About) -> str:
 def _metrics(manifest: Mapping[str, Any]) -> str:
     rows = []
     for metric in manifest["quality_metrics"]:
-        sign = "≤" if metric["comparison"] == "<=" else "≥"
         actual = "–" if metric["value"] is None else f"{metric['value']:.1%}"
         status = metric["status"].replace("_", " ")
-        rows.append(
-            (_text(metric["name"]), f"{sign} {metric['target']:.0%}", actual, _text(status))
-        )
+        rows.append((_text(metric["name"]), target(metric), actual, _text(status)))
     return _table("The protocol's measures", ("Metric", "Target", "Actual", "Status"), rows)
+
+
+def target(metric: Mapping[str, Any]) -> str:
+    """A target as the protocol writes it: ``≥ 95%``, and ``100%`` where nothing can be above."""
+    if metric["comparison"] == ">=" and metric["target"] == 1:
+        return "100%"
+    sign = {">=": "≥", "<=": "≤"}[metric["comparison"]]
+    return f"{sign} {metric['target']:.0%}"
 
 
 def _files(manifest: Mapping[str, Any]) -> str:

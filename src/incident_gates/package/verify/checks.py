@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from incident_gates.package.verify.opened import Opened
 
 SHOWN = ("incident_id", "as_of", "verdict")
+REST_ON_FILES = ("gates", "pages", "statement", "custody")
 NOTHING = "Nothing here was written by incident-gates aggregate"
 
 
@@ -57,15 +58,23 @@ def _folders(target: Path, key: Path | None) -> Iterator[Verification]:
     if _is_unpacked(target):
         yield _unpacked(target, key)
         return
-    there = [target] if (target / own.MANIFEST).is_file() else _records(target)
+    there, bare = ([target], []) if (target / own.MANIFEST).is_file() else _records(target)
     if not there:
         raise UsageError(f"{NOTHING}: {target} holds no {own.MANIFEST}, and is no bundle.")
     for folder in there:
         yield _folder(folder, key)
+    for folder in bare:
+        said = (
+            f"there is no {own.MANIFEST}, though the record has ended: none was made, or it is gone"
+        )
+        yield _refused(folder.name, opened.FOLDER, unknown("manifest", said))
 
 
-def _records(root: Path) -> list[Path]:
-    return sorted(p for p in root.iterdir() if (p / own.MANIFEST).is_file() and not p.is_symlink())
+def _records(root: Path) -> tuple[list[Path], list[Path]]:
+    """The records of a root with a package, and those that ought to have one."""
+    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.is_symlink())
+    there = [p for p in folders if (p / own.MANIFEST).is_file()]
+    return there, [p for p in folders if p not in there and opened.has_ended(p)]
 
 
 def _is_unpacked(folder: Path) -> bool:
@@ -93,7 +102,7 @@ def _bundle(path: Path, data: bytes, key: Path | None) -> Verification:
 def _unpacked(folder: Path, key: Path | None) -> Verification:
     """An unpacked bundle; what else stands in the folder is found as added."""
     try:
-        names = [entry.name for entry in files.listing(folder)]
+        names = list(container.below(folder))
         container.refuse_names(names)
         members = {n: files.read_under(folder, n, bounds.ATTACHMENT_BYTES) for n in names}
     except Refusal as refusal:
@@ -124,6 +133,8 @@ def _folder(folder: Path, key: Path | None) -> Verification:
 
 def _unusable(error: Exception) -> Check:
     said = visible(error.what if isinstance(error, Refusal) else str(error))
+    if opened.may_not_be_read(error):
+        return unknown("manifest", said)
     if isinstance(error, opened.Foreign):
         return unknown("manifest", f"{said}; another version of the tool wrote it")
     return differs("manifest", said)
@@ -146,10 +157,24 @@ def _verified(name: str, found: Opened, key: Path | None, first: list[Check]) ->
         checks = list(_vouched(checks))
     else:
         checks += repository.checks(found, judged)
+    if found.unread:
+        checks = list(_unread(checks, found))
     stated = found.manifest
     incident, as_of, verdict = (str(stated.get(key) or "") for key in SHOWN)
     beyond = tuple(_beyond(found, judged))
     return Verification(name, found.kind, incident, as_of, verdict, tuple(checks), beyond)
+
+
+def _unread(checks: list[Check], found: Opened) -> Iterator[Check]:
+    """What rests on a file that may not be read here is no alteration: nobody looked at it."""
+    names = tuple(visible(name) for name in sorted(found.unread))
+    unseen = {f"changed: {name}" for name in names}
+    for check in checks:
+        rests = check.id in REST_ON_FILES or unseen.issuperset(check.details or ("",))
+        if check.outcome is Outcome.DIFFERS and rests:
+            yield unknown(check.id, "some of its files may not be read here", names)
+        else:
+            yield check
 
 
 def _vouched(checks: list[Check]) -> Iterator[Check]:
@@ -228,14 +253,14 @@ def _apart(stated: Mapping[str, str], digests: Mapping[str, str]) -> list[tuple[
 
 def _manifest(found: Opened) -> Check:
     """The record's files against the manifest."""
-    if found.kind == opened.BUNDLE and (foreign := _foreign(found)):
-        return differs("manifest", "the bundle holds what no bundle of a record holds", foreign)
     entries = found.manifest["files"]
     stated = {entry["path"]: entry["sha256"] for entry in entries}
     there = _of_record(found)
     apart = [said for name, said in _apart(stated, there) if name not in found.free]
     if apart:
         return differs("manifest", "the record is not as the manifest lists it", tuple(apart))
+    if found.kind == opened.BUNDLE and (foreign := _foreign(found)):
+        return differs("manifest", "the bundle holds what no bundle of a record holds", foreign)
     return verified("manifest", f"{len(stated)} files of the record are as it lists them")
 
 
@@ -285,7 +310,20 @@ def _beyond(found: Opened, judged: Judged | None) -> Iterator[str]:
     for entry in found.manifest.get("left_out") or ():
         yield f"{visible(entry['path'])} was left out: {visible(entry['reason'])}."
     if found.kind == opened.BUNDLE:
-        yield "Git: git/history.json is what git said then; compare it in a clone you trust."
+        yield from _claimed(found, judged)
+
+
+def _claimed(found: Opened, judged: Judged | None) -> Iterator[str]:
+    """What a bundle says of git: it agrees with the pages, and nobody asked git again."""
+    yield "Git: git/history.json is what git said then; compare it in a clone you trust."
+    told = judging.told(found) if judged else None
+    if told and told.asked:
+        number = len(told.findings)
+        rules = f"{number or 'no'} finding{'' if number == 1 else 's'}"
+        yield (
+            f"Custody: {rules}, and a grade for each time, as the bundle claims. "
+            "Only a clone, or a signature, speaks for them."
+        )
 
 
 def _chosen(judged: Judged | None) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from incident_gates import seal
-from incident_gates.evidence import archives
+from incident_gates.evidence import archives, bounds
 from incident_gates.evidence.refusal import Refusal, quoted
 from incident_gates.package import bundle, own
 
@@ -26,6 +28,23 @@ def opened(data: bytes) -> dict[str, bytes]:
     names = [member.name for member in archive.members]
     refuse_names(names)
     return {name: archive.read(name) for name in names}
+
+
+def below(folder: Path) -> Iterator[str]:
+    """The files of an unpacked bundle, as many as a packed one may have; raises Refusal."""
+    count = size = 0
+    for place, folders, names in os.walk(folder, onerror=_unlisted):
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        count += len(folders) + len(names)
+        for path in (Path(place, name) for name in (*names, *links)):
+            size += path.lstat().st_size
+            yield path.relative_to(folder).as_posix()
+        if count > 2 * bounds.BUNDLE_MEMBERS or size > bounds.BUNDLE_BYTES:
+            raise Refusal("the folder holds more than any bundle does", _ASK)
+
+
+def _unlisted(error: OSError) -> None:
+    raise Refusal(f"a folder cannot be listed: {error.strerror}", _ASK) from error
 
 
 def refuse_names(names: Iterable[str]) -> None:

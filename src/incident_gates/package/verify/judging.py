@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from incident_gates import __version__, engine
 from incident_gates import protocol as protocols
 from incident_gates.chain import Chain
-from incident_gates.evidence import times
+from incident_gates.evidence import files, strict_json, times
 from incident_gates.evidence.refusal import Refusal
 from incident_gates.model import Verdict
-from incident_gates.package import bundle, handoff, metrics, offline, own
+from incident_gates.package import bundle, git_record, handoff, metrics, offline, own
 from incident_gates.package import manifest as manifests
 from incident_gates.package.committed import Committed
 from incident_gates.package.judged import Judged, moment
+from incident_gates.package.verify.blobs import is_blob
 from incident_gates.package.verify.compare import differences
-from incident_gates.package.verify.model import differs, unknown, verified
+from incident_gates.package.verify.model import differs, left, unknown, verified
 from incident_gates.package.verify.opened import BUNDLE, PROTOCOL, tool_of
 from incident_gates.policy import Limits
 from incident_gates.report.escape import visible
 from incident_gates.rules import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from incident_gates.custody import Told
+    from incident_gates.incident import Record
     from incident_gates.package.verify.model import Check
     from incident_gates.package.verify.opened import Opened
 
@@ -57,17 +61,47 @@ def again(opened: Opened, *, history: bool = False) -> Judged:
     limits = Limits(opened.protocol, opened.policy)
     now, fixed = _now(opened, limits, as_of.earliest)
     # A bundle has no repository, and a folder's has grown since: custody is a check of its own.
-    request = engine.Request(fixed=fixed, history=history)
-    report = engine.judge(opened.record, limits, now, request)
-    chain = Chain(opened.record, limits, now, fixed=fixed)
-    return Judged(opened.record, limits, chain, report, _committed(opened.manifest))
+    request = engine.Request(fixed=fixed, history=history, told=told(opened))
+    record = _as_it_was(opened)
+    report = engine.judge(record, limits, now, request)
+    chain = Chain(record, limits, now, fixed=fixed)
+    return Judged(record, limits, chain, report, _committed(opened.manifest))
+
+
+def told(opened: Opened) -> Told | None:
+    """What a bundle claims that git said; one of another version may claim it otherwise."""
+    data = opened.members.get(HISTORY)
+    if data is None or not rests_on_claims(opened):
+        return None
+    try:
+        return git_record.told(strict_json.parse(files.decode(data)))
+    except Refusal as refusal:
+        raise Refusal(f"{HISTORY} cannot be read: {refusal.what}", refusal.fix) from refusal
+
+
+def rests_on_claims(opened: Opened) -> bool:
+    """Whether the bundle itself says what the rules about custody found when it was written."""
+    return opened.kind == BUNDLE and same_tool(opened)
+
+
+def _as_it_was(opened: Opened) -> Record:
+    """The record without the files outside the seal that were added since."""
+    stated = {entry["path"] for entry in opened.manifest["files"]}
+    record = opened.record
+    added = record.names & opened.free - stated
+    if not added:
+        return record
+    earlier = record.again()
+    earlier.names = record.names - added
+    return earlier
 
 
 def _now(opened: Opened, limits: Limits, as_of: datetime) -> tuple[datetime, bool]:
-    """The moment of judging, and whether somebody chose it: a closed record has its own."""
+    """The moment of judging, and whether somebody chose it: a record that has ended has its own."""
     own_moment = moment(opened.record, limits, datetime.now(timezone.utc))
     chain = Chain(opened.record, limits, own_moment)
-    return (own_moment, False) if chain.closed and chain.as_of == as_of else (as_of, True)
+    ended = chain.closed or chain.false_positive
+    return (own_moment, False) if ended and chain.as_of == as_of else (as_of, True)
 
 
 def _committed(manifest: Mapping[str, Any]) -> Committed:
@@ -130,12 +164,17 @@ def gates(opened: Opened, judged: Judged) -> Check:
     found = {key: made[key] for key in keys} | {"files": _about(made, alike)}
     if not same_tool(opened):
         stated, found = _essence(stated), _essence(found)
-    apart = list(differences(*_without_custody(stated, found)))
-    if apart and _rests_on_history(stated, apart):
+    if not rests_on_claims(opened):
+        stated, found = _without_custody(stated, found)
+    apart = list(differences(stated, found))
+    if apart and not rests_on_claims(opened) and _rests_on_history(stated, apart):
         said = "the verdict rests on what git knew, which a folder or a clone alone can show"
         return unknown("gates", said, tuple(apart))
     if apart and opened.other_policy:
         return unknown("gates", "judged again by another policy, it comes out otherwise")
+    if apart and rewritten_later(opened, apart):
+        said = "verdict and gates as stated; what was changed after closure has findings of its own"
+        return left("gates", said, tuple(apart))
     if apart:
         said = f"judged again as of {report.as_of}, it comes out otherwise"
         return differs("gates", said, tuple(_marked(opened, apart)))
@@ -147,6 +186,20 @@ def _same_bytes(opened: Opened, made: Mapping[str, Any]) -> set[str]:
     """The files that are as the manifest lists them; of the others, other checks tell."""
     stated = {entry["path"]: entry["sha256"] for entry in opened.manifest["files"]}
     return {e["path"] for e in made["files"] if stated.get(e["path"]) == e["sha256"]}
+
+
+# Where a manifest and a statement list the rules that found something, or nothing, about no gate.
+LISTED = ("findings/", "predicate/passedTests: ", "predicate/warnedTests: ")
+
+
+def rewritten_later(opened: Opened, apart: Sequence[str]) -> bool:
+    """Whether only findings about no gate differ, and a file outside the seal is another now."""
+    stated = {entry["path"]: entry["sha256"] for entry in opened.manifest["files"]}
+    listed = opened.free.intersection(stated)
+    changed = any(opened.digests.get(name) != stated[name] for name in listed)
+    named = (rule for line in apart for rule in re.findall(r"\b[A-Z]{3}[0-9]+\b", line))
+    about_no_gate = all(rule in RULES and RULES[rule].gate == "record" for rule in named)
+    return changed and about_no_gate and all(line.startswith(LISTED) for line in apart)
 
 
 def _about(manifest: Mapping[str, Any], paths: set[str]) -> dict[str, Any]:
@@ -178,7 +231,7 @@ def _marked(opened: Opened, apart: list[str]) -> Iterator[str]:
 
 def custody_rules() -> frozenset[str]:
     """The rules that ask git: what they find may differ wherever the history differs."""
-    return frozenset(rule.id for rule in RULES.values() if rule.criterion == "custody")
+    return git_record.about_custody()
 
 
 def _without_custody(
@@ -236,6 +289,7 @@ def pages(opened: Opened, judged: Judged) -> Check:
     if (
         wrong
         and SHOW_FINDINGS.issuperset(n.rpartition("/")[2] for n in wrong)
+        and not rests_on_claims(opened)
         and _asked_git(opened)
     ):
         said = "they show what git knew, which is not here: look in a clone, or ask for a signature"
@@ -255,6 +309,21 @@ def _asked_git(opened: Opened) -> bool:
     return not custody_rules() & not_run
 
 
+def _as_git_told(opened: Opened, history: Mapping[str, Any]) -> bool:
+    """Whether what git is said to hold has our words around it, and these files among its own."""
+    ours = (git_record.MEANS, own.GENERATOR, own.encoded(history))
+    if (history["means"], history["generator"], opened.members[HISTORY]) != ours:
+        return False
+    loose = tuple(opened.manifest["uncommitted"])
+    place = "" if opened.manifest["path"] == "." else f"{opened.manifest['path']}/"
+    for name, versions in history["files"].items() if history["known"] else ():
+        data = opened.members.get(f"{bundle.RECORD}/{place}{name}")
+        held = (version["blob"] or "" for version in versions)
+        if data and name not in loose and not any(is_blob(blob, data) for blob in held):
+            return False
+    return True
+
+
 def _pages(opened: Opened, judged: Judged) -> Iterator[tuple[str, tuple[bytes, ...]]]:
     """Each page with what it may hold: whether git was there is not said in the manifest."""
     listed = dict(opened.manifest)
@@ -264,6 +333,8 @@ def _pages(opened: Opened, judged: Judged) -> Iterator[tuple[str, tuple[bytes, .
     yield f"{place}{own.HANDOFF}", tuple(handoff.page(each, listed) for each in both)
     if opened.kind == BUNDLE:
         history = json.loads(opened.members[HISTORY])
+        told = (opened.members[HISTORY],) if _as_git_told(opened, history) else ()
+        yield HISTORY, told
         yield bundle.VERIFY, (bundle.how_to_verify(judged, listed).data,)
         yield bundle.REPORT, (offline.page(judged, listed, history),)
         for name, member in bundle.constant().items():

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import posixpath
+from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incident_gates import __version__, discover, policy, protocol, schema, seal
+from incident_gates.chain import Chain
 from incident_gates.errors import PolicyError
 from incident_gates.evidence import bounds, files, history, strict_json, strict_yaml
 from incident_gates.evidence.refusal import Refusal, quoted
 from incident_gates.incident import Record
 from incident_gates.package import bundle, own
+from incident_gates.policy import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +32,7 @@ class Opened(NamedTuple):
     """What was found. ``digests`` are those of all that the sums should list, as it is now.
 
     ``free`` are files that may change after sealing, which only a folder can show changed;
-    ``layers`` are the policy of a bundle and what it extends.
+    ``layers`` are the policy of a bundle and what it extends; ``unread`` may not be read here.
     """
 
     kind: str
@@ -45,6 +48,7 @@ class Opened(NamedTuple):
     members: Mapping[str, bytes]
     free: frozenset[str] = frozenset()
     layers: frozenset[str] = frozenset()
+    unread: frozenset[str] = frozenset()
 
     @property
     def other_policy(self) -> bool:
@@ -132,7 +136,7 @@ def _write(members: Mapping[str, bytes], folder: Path) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
             except OSError as error:  # a name that this system does not take, or a full disk
-                said = f"{quoted(name)} cannot be unpacked here: {error.strerror}"
+                said = f"a member cannot be unpacked here: {error.strerror}: {quoted(name[:60])}"
                 raise Refusal(said, ASK) from error
 
 
@@ -186,12 +190,17 @@ def beside(folder: Path) -> Opened:
     nested = folder.name == manifest.get("incident_id")
     root = discover.root_at(folder.parent if nested else folder)
     record = Record(folder, site=root.site, base=root.base, protocol=proto, flat=not nested)
-    digests = {own.MANIFEST: files.digest(data)}
+    digests, unread = {own.MANIFEST: files.digest(data)}, set()
     # What was left out then is judged again as that; the sums never spoke of it.
     passed_over = {*own.NAMES, *(entry["path"] for entry in manifest["left_out"])}
     for entry in seal.entries(record):
-        if entry.name not in passed_over:
-            digests[entry.name] = _digest(folder, entry.name)
+        if entry.name in passed_over:
+            continue
+        try:
+            digests[entry.name] = files.digest_under(folder, entry.name, bounds.ATTACHMENT_BYTES)
+        except Refusal as refusal:
+            digests[entry.name] = refusal.what
+            unread |= {entry.name} if may_not_be_read(refusal) else set()
     return Opened(
         FOLDER,
         _optional(folder / own.SUMS),
@@ -205,7 +214,26 @@ def beside(folder: Path) -> Opened:
         proto,
         {name: page for name in own.WRITTEN if (page := _optional(folder / name)) is not None},
         seal.outside(proto) - own.NAMES,
+        unread=frozenset(unread),
     )
+
+
+def may_not_be_read(error: BaseException | None) -> bool:
+    """Whether somebody else may read what was refused here: then nothing is told of it."""
+    while error and not isinstance(error, PermissionError):
+        error = error.__context__
+    return error is not None
+
+
+def has_ended(folder: Path) -> bool:
+    """Whether a folder holds an incident that is closed, or was a false positive."""
+    proto = protocol.load()
+    if not discover.holds_incident(folder, proto):
+        return False
+    root = discover.root_at(folder.parent)
+    record = Record(folder, site=root.site, base=root.base, protocol=proto, flat=False)
+    chain = Chain(record, Limits(proto), datetime.now(timezone.utc))
+    return chain.closed or chain.false_positive
 
 
 def _policy_then(folder: Path, manifest: Mapping[str, Any], base: Path) -> Policy:
@@ -232,14 +260,6 @@ def _kept(path: Path, data: bytes) -> Policy:
         return policy.read(path, load)
     except PolicyError:
         return policy.Policy()
-
-
-def _digest(folder: Path, name: str) -> str:
-    """The digest of a file, or why there is none."""
-    try:
-        return files.digest_under(folder, name, bounds.ATTACHMENT_BYTES)
-    except Refusal as refusal:
-        return refusal.what
 
 
 def _optional(path: Path) -> bytes | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import TYPE_CHECKING
 
-from incident_gates import custody, discover
+from incident_gates import discover
 from incident_gates.evidence import bounds, files, history
 from incident_gates.evidence.refusal import Refusal
 from incident_gates.package.verify import judging
+from incident_gates.package.verify.blobs import is_blob
 from incident_gates.package.verify.model import differs, left, verified
 from incident_gates.report.escape import visible
 
@@ -44,7 +44,7 @@ def _custody(judged: Judged) -> Check:
     )
     if failing:
         return differs("custody", "git holds something against this record", failing + others)
-    others += custody.of(judged.chain).not_verified
+    others += judged.report.assurance.not_verified
     if others:
         return left("custody", "git holds nothing that fails this record; look at:", others)
     return verified("custody", "git holds nothing against this record")
@@ -52,19 +52,31 @@ def _custody(judged: Judged) -> Check:
 
 def _commit(found: Opened, repository: Path) -> Check:
     commit = found.manifest.get("commit")
-    if not commit:
-        return left("git", "the manifest names no commit")
     folder = found.record.folder.relative_to(repository).as_posix()
-    answer = history.offline(repository, "ls-tree", "-r", "-z", str(commit), "--", f"{folder}/")
-    if not answer:
+    if not commit:
+        return _unnamed(found, _blobs(repository, "HEAD", folder))
+    then = _blobs(repository, commit, folder)
+    if not then:
         return differs("git", f"commit {commit[:12]}, which the manifest names, is not here")
-    apart = tuple(_not_as_committed(found, _blobs(answer, folder)))
+    listed = {entry["path"] for entry in found.manifest["files"]}
+    apart = tuple(_not_as(listed - _loose(found) - found.free, found, then))
     if apart:
         return differs("git", f"not as commit {commit[:12]} has it", apart)
-    if loose := _loose(found):
-        said = f"as commit {commit[:12]} has it, but for what was not committed when it was written"
-        return left("git", said, tuple(visible(name) for name in sorted(loose)))
-    return verified("git", f"every file is as commit {commit[:12]} has it")
+    if loose := tuple(_not_as(_loose(found), found, _blobs(repository, "HEAD", folder))):
+        said = f"as commit {commit[:12]} has it, but for what no commit held when it was written"
+        return left("git", said, loose)
+    later = ", or the last commit," if _loose(found) else ""
+    return verified("git", f"every file is as commit {commit[:12]}{later} has it")
+
+
+def _unnamed(found: Opened, now: Mapping[str, str]) -> Check:
+    """Without a commit to compare with, against the last one; it may hold another record by now."""
+    listed = {entry["path"] for entry in found.manifest["files"]} - found.free
+    apart = tuple(_not_as(listed, found, now))
+    said = "the manifest names no commit; "
+    if apart:
+        return left("git", f"{said}the last one does not hold these as they are:", apart)
+    return left("git", f"{said}the last one holds every file as it is")
 
 
 def _loose(found: Opened) -> set[str]:
@@ -75,37 +87,21 @@ def _loose(found: Opened) -> set[str]:
     return {p for p in paths if p in stated or p.startswith(folders)}
 
 
-def _blobs(answer: bytes, folder: str) -> dict[str, str]:
+def _blobs(repository: Path, commit: str, folder: str) -> dict[str, str]:
+    """The blob of each file of a record in a commit; nothing where the commit is not here."""
+    below = "" if folder == "." else f"{folder}/"
+    where = (below,) if below else ()
+    answer = history.offline(repository, "ls-tree", "-r", "-z", commit, "--", *where) or b""
     entries = (os.fsdecode(entry).partition("\t") for entry in answer.split(b"\0") if entry)
-    return {path[len(folder) + 1 :]: about.split()[-1] for about, _, path in entries}
+    return {path[len(below) :]: about.split()[-1] for about, _, path in entries}
 
 
-def _not_as_committed(found: Opened, blobs: Mapping[str, str]) -> Iterator[str]:
-    loose = _loose(found)
-    for entry in found.manifest["files"]:
-        name = entry["path"]
-        if name in loose or name in found.free:
-            continue
+def _not_as(names: set[str], found: Opened, blobs: Mapping[str, str]) -> Iterator[str]:
+    """Those of some files that are not as a commit has them."""
+    for name in sorted(names):
         try:
             data = files.read_under(found.record.folder, name, bounds.ATTACHMENT_BYTES)
         except Refusal:
             continue  # the sums say so
-        blob = blobs.get(name, "")
-        # A checkout may have turned line ends round, or fetched what git has a pointer to.
-        ids = {_blob_id(each, blob) for each in (data, data.replace(b"\r\n", b"\n"))}
-        if blob not in ids and not _points_to(found.record.folder, blob, data):
+        if not is_blob(blobs.get(name, ""), data):
             yield visible(name)
-
-
-def _points_to(folder: Path, blob: str, data: bytes) -> bool:
-    """Whether git holds a pointer of Git LFS to these very bytes."""
-    pointer = history.blobs(discover.repository(folder), [blob], bounds.KIB).get(blob, b"")
-    there = pointer.startswith(b"version https://git-lfs.github.com/spec/")
-    return there and f"oid sha256:{files.digest(data)}\n".encode() in pointer
-
-
-def _blob_id(data: bytes, like: str) -> str:
-    """The id that git gives to a file's bytes, in the hash that the repository uses."""
-    whole = b"blob %d\0%b" % (len(data), data)
-    sha256 = len(like) == 64  # noqa: PLR2004 - the digits of SHA-256
-    return (hashlib.sha256(whole) if sha256 else hashlib.sha1(whole)).hexdigest()  # noqa: S324

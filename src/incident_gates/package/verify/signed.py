@@ -11,7 +11,11 @@ from incident_gates.evidence.refusal import Refusal
 from incident_gates.model import Verdict
 from incident_gates.package import attest, own
 from incident_gates.package.verify.compare import differences
-from incident_gates.package.verify.judging import custody_rules
+from incident_gates.package.verify.judging import (
+    custody_rules,
+    rests_on_claims,
+    rewritten_later,
+)
 from incident_gates.package.verify.model import differs, left, unknown, verified
 from incident_gates.package.verify.opened import BUNDLE
 from incident_gates.report.escape import visible
@@ -85,12 +89,16 @@ def _against(opened: Opened, top: Mapping[str, Any], judged: Judged | None) -> C
         said = f"it stands beside a record whose verdict is {judged.report.verdict.value}"
         return differs("statement", said)
     shared = None if _tool(top) == _tool(made) else _rules(top) & _rules(made)
-    stated, found = _comparable(top, shared), _comparable(made, shared)
+    asks_git = frozenset() if rests_on_claims(opened) else custody_rules()
+    stated, found = (_comparable(each, shared, asks_git) for each in (top, made))
     apart = tuple(differences(stated, found))
     if apart and opened.other_policy:
         return unknown("statement", "it speaks of these files, judged by another policy")
     if not apart:
         return _agrees(opened, top, made, _rules(top) ^ _rules(made))
+    if rewritten_later(opened, apart):
+        said = "it speaks of these files; what was changed after closure has findings of its own"
+        return left("statement", said, apart)
     if _tool(top) != _tool(made):
         apart = (*apart, "it was made by another build of the tool, which may have other rules")
     return differs("statement", "judged again, it would say otherwise", apart)
@@ -112,7 +120,7 @@ def _agrees(
         return unknown("statement", said, (visible(", ".join(sorted(unshared))),))
     if _tool(top) != _tool(made):
         return left("statement", f"{said}; made by another build of the tool than this one")
-    if opened.statement not in (attest.encoded(made), attest.encoded(top)):
+    if opened.statement not in (own.encoded(made), own.encoded(top)):
         return differs("statement", "its bytes are not as they were written")
     return verified("statement", said)
 
@@ -131,12 +139,13 @@ def _rules(top: Mapping[str, Any]) -> set[str]:
     return left_out.union(*(predicate.get(key) or () for key in LISTS))
 
 
-def _comparable(top: Mapping[str, Any], shared: set[str] | None) -> dict[str, Any]:
+def _comparable(
+    top: Mapping[str, Any], shared: set[str] | None, asks_git: frozenset[str]
+) -> dict[str, Any]:
     """A statement without the build that made it, and without what only git can show.
 
     ``shared`` are the rules that both builds know; None where it is one and the same.
     """
-    asks_git = custody_rules()
     predicate = dict(top["predicate"]) if isinstance(top.get("predicate"), dict) else {}
     # Every rule that asks git was there, and in one list; in which, depends on the history.
     predicate["asksGit"] = sorted(_rules(top) & asks_git & (shared or asks_git))
