@@ -138,8 +138,11 @@ def test_new_begins_a_record_that_is_in_progress_and_only_needs_things(desk: Des
     assert [f for g in incident["gates"] for f in g["findings"]] == incident["findings"] == []
     needs = [f["rule"] for g in incident["gates"] for f in g["needs"]]
     assert not {"FIL002", "FIL003", "FIL004", "FIL007"} & set(needs)
-    assert protocol.load().data["phases"][0]["announcement"] in said.output
-    assert f"incident-gates status --incident {ID}" in said.output
+    assert max(map(len, said.output.splitlines())) <= 80
+    words = " ".join(said.output.split())
+    assert protocol.load().data["phases"][0]["announcement"] in words
+    assert f"Next: incident-gates record event --incident {ID} TEXT" in words
+    assert f"incident-gates status --incident {ID}" in words
 
 
 @starting(None)
@@ -275,9 +278,9 @@ def test_new_keeps_copies_of_pinned_inputs_before_closing(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("desk", "command"),
     [
-        ("in-progress-1", f"incident-gates new {ID}"),
+        ("in-progress-1", f"incident-gates record option --incident {ID} --title TEXT"),
         ("in-progress-2", f"incident-gates record execution --incident {ID} --decision D-1 --"),
-        ("in-progress-3", f"incident-gates new {ID}"),
+        ("in-progress-3", f"incident-gates record resolution --incident {ID} --status resolved"),
         ("in-progress-4", f"incident-gates record resolution --incident {ID} --status closed"),
         ("complete", f"incident-gates aggregate --incident {ID}"),
         ("contradictions", f"incident-gates check --incident {ID}"),
@@ -640,12 +643,32 @@ def test_an_emergency_excuses_no_missing_consensus(desk: Desk) -> None:
 
 def test_an_emergency_may_come_before_any_decision(desk: Desk) -> None:
     (desk.folder / "decision-log.json").unlink()
-    assert execute(desk, "pass", "--emergency", "it burns").exit_code == 2
-    done = execute(desk, "pass", "--emergency", "it burns", "--service", "api")
+    done = execute(desk, "pass", "--emergency", "it burns")
     assert done.exit_code == 0, done.output
     [entry] = desk.executions()
-    assert (entry["services"], entry["output"]) == (["api"], "(it printed nothing)")
+    assert (entry["services"], entry["output"]) == (
+        ["api", "checkout"],
+        "(it printed nothing)",
+    )
     assert entry["decision"].startswith("N/A: ")
+    word = ("--approve", "Alex:incident_commander", "--approve", "Jordan:release_manager")
+    said = desk.run("record", "decision", "--option", "O-1", "--for", "E-1", *word)
+    assert said.exit_code == 0, said.output
+    assert desk.executions()[0]["decision"] == "D-1"
+    assert "MIT008" not in {f["rule"] for g in desk.verdict()["gates"] for f in g["findings"]}
+
+
+def test_what_an_entry_lacks_is_added_and_what_it_says_stays(desk: Desk) -> None:
+    assert desk.run("record", "execution", "--", sys.executable, "-c", "pass").exit_code == 0
+    supply = ("record", "execution", "--id", "E-1", "--change-reference")
+    assert desk.run(*supply, "CHG-1").exit_code == 0
+    assert desk.executions()[0]["change_reference"] == "CHG-1"
+    for more in ((*supply, "CHG-2"), (*supply[:4], "--decision", "D-1")):
+        said = CliRunner().invoke(main, more)
+        assert (said.exit_code, "is not replaced" in " ".join(said.stderr.split())) == (2, True)
+    assert CliRunner().invoke(main, (*supply, "C", "--", "touch", "ran")).exit_code == 2
+    assert len(desk.executions()) == 1
+    assert desk.executions()[0]["change_reference"] == "CHG-1"
 
 
 def test_an_unknown_command_is_no_execution(desk: Desk) -> None:

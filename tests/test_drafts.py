@@ -252,6 +252,23 @@ def test_a_report_beside_a_typed_timeline_repeats_only_its_times(site: Site) -> 
     assert "RES013" not in site.found()
 
 
+def test_a_report_says_what_it_took_from_the_timeline_and_one_just_begun_thins_nothing(
+    site: Site,
+) -> None:
+    site.remove("INCIDENT-REPORT.md")
+    site.new("report")
+    whole = site.text("INCIDENT-REPORT.md")
+    assert "incident-timeline.md" in whole.partition("\n---\n")[0]
+    site.remove("INCIDENT-REPORT.md")
+    begun = "# Timeline\n\n- 2026-03-14 02:10 UTC - Alert triggered\n"
+    site.write("incident-timeline.md", begun)
+    site.new("report")
+    text = site.text("INCIDENT-REPORT.md")
+    assert "incident-timeline.md" not in text.partition("\n---\n")[0]
+    events = text.partition("## Timeline")[2].partition("## ")[0]
+    assert events.count(" UTC - ") > 3
+
+
 # --- root cause evidence -------------------------------------------------------------------------
 
 
@@ -609,7 +626,7 @@ def test_durations_are_exact() -> None:
 
     assert words.exact(timedelta(days=1, hours=3, minutes=55)) == "1 d 3 h 55 min"
     assert words.exact(timedelta(minutes=2, seconds=40)) == "2 min 40 s"
-    assert words.exact(timedelta()) == "0 min"
+    assert words.exact(timedelta()) == "less than a minute"
 
 
 @starting("false-positive")

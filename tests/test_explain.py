@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from incident_gates import cli, excuses, protocol
+from incident_gates import cli, controls, excuses, protocol
 from incident_gates.changes import CHANGES
 from incident_gates.desk import explain, glossary
 from incident_gates.rules import RULES
@@ -31,6 +31,8 @@ def test_a_rule_is_explained_with_evidence_that_fails_and_passes(rule: str) -> N
     for part in (RULES[rule].says, RULES[rule].why, RULES[rule].fix):
         assert " ".join(part.split()) in flat
     assert f"excuse {excuses.allowed(RULES[rule], KNOWN)}" in flat
+    mapped = controls.told(controls.of(RULES[rule].gate, RULES[rule].criterion))
+    assert (f"controls {mapped} (our mapping)" in flat) == bool(mapped)
     assert "FAILS  " in said
     assert "PASSES  " in said
     assert said.index("FAILS  ") < said.index("→ ") < said.index("PASSES  ")

@@ -174,6 +174,16 @@ def test_an_earlier_halt_says_when_it_was_written_down(site: Site) -> None:
     assert "\n- Recorded: 20" in site.log
 
 
+def test_a_bare_clock_is_taken_and_a_program_reads_the_same_keys_as_from_record(
+    site: Site,
+) -> None:
+    said = site.run("halt", "--step", "3.1", "--blocker", "x y", "--at", "02:20", "--json")
+    answer = json.loads(said.stdout)
+    assert answer["incident"] == site.folder.name
+    assert answer["at"].endswith("T02:20:00Z")
+    assert said.stdout.count("\n") == 1
+
+
 def test_what_somebody_typed_stays_and_hostile_words_stay_words(site: Site) -> None:
     typed = "# Our own log\n\nBlah.\n"
     (site.folder / LOG).write_text(typed, "utf-8")
@@ -201,7 +211,7 @@ def test_an_entry_that_would_not_be_read_is_not_written(site: Site) -> None:
         (("--step", "2.2"), "Nothing stands against step 2.2"),
         (("--step", "2.2", "--gate", "2"), "either --step or --gate"),
         (("--step", "2.2", "--blocker", "x", "--at", "2199-01-01T00:00:00Z"), "is later than now"),
-        (("--step", "2.2", "--blocker", "x", "--at", "02:20"), "02:20"),
+        (("--step", "2.2", "--blocker", "x", "--at", "25:20"), "25:20"),
         (("--resolved", "--resolution", "x"), "No blocker is open"),
         ((), "Nothing stands against Prerequisites"),
     ],
@@ -227,3 +237,25 @@ def test_two_who_write_at_once_both_stand(site: Site) -> None:
     ]
     assert [process.wait(60) for process in running] == [0, 0, 0, 0]
     assert sorted(e.blocker for e in site.entries) == [f"stuck {n}" for n in range(4)]
+
+
+@pytest.mark.parametrize("wrong", [["--step", "2.1"], ["--stp", "2.1"]])
+def test_an_error_is_an_object_too_where_json_is_asked_for(site: Site, wrong: list[str]) -> None:
+    said = site.run("halt", *wrong, "--json")
+    assert (said.exit_code, json.loads(said.stdout)["exit_code"]) == (2, 2)
+    assert said.stderr == ""
+
+
+def test_what_could_not_be_told_names_the_command_that_was_run(site: Site) -> None:
+    (site.folder / LOG).write_text("# Log\n\n```\nleft open\n", "utf-8")
+    said = CliRunner().invoke(main, ["halt", "--step", "3.1", "--blocker", "x y"])
+    assert '[RAY ERROR] - "Failed at halt. Reason: ' in said.stderr
+
+
+@pytest.mark.parametrize("group", [[], ["record"]])
+def test_no_help_in_a_list_of_commands_is_cut(group: list[str]) -> None:
+    said = CliRunner().invoke(main, [*group, "--help"]).stdout
+    listed = said.partition("\nCommands:\n")[2].splitlines()
+    assert len(listed) > 8
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed)
+    assert max(map(len, listed)) <= 80

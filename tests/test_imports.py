@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -203,6 +204,16 @@ def test_an_old_alert_does_not_change_the_dates_of_others(desk: Desk, day: str) 
     # The record says another time of detection: nothing is replaced, and it is said.
     assert "look into it, nothing was replaced" in " ".join(said.stdout.split())
     assert desk.read(ASSESSMENT)["detected_at"] == "2026-03-14T02:10:00Z"
+
+
+@pytest.mark.parametrize("secret", [True, False])
+def test_what_looks_like_a_secret_is_said_and_not_repeated(desk: Desk, *, secret: bool) -> None:
+    value = json.loads((PAYLOADS / "alertmanager.json").read_text("utf-8"))
+    token = "ghp_" + "m4d3up" * 6
+    value["alerts"][0]["annotations"]["summary"] = f"seen {token}" if secret else "seen"
+    said = desk.new(saved(desk.site, "a.json", value))
+    assert ("looks like a secret (GitHub token)" in " ".join(said.stdout.split())) == secret
+    assert token not in said.stdout
 
 
 # --- a real Alertmanager -------------------------------------------------------------------------
@@ -562,6 +573,19 @@ def test_a_suite_that_counts_more_failures_than_it_shows_has_failed(desk: Desk) 
     [check] = desk.read(CHECKS)["checks"]
     assert check["results"][0]["result"] == "failed"
     assert "the suite itself counts 2 failures" in check["results"][0]["evidence"]
+
+
+def test_very_many_suites_that_nobody_planned_are_one_check(desk: Desk) -> None:
+    desk.example("in-progress-3")
+    good = "".join(f'<testsuite name="s{n}"><testcase name="t"/></testsuite>' for n in range(5000))
+    bad = '<testsuite name="z"><testcase name="t"><failure message="no"/></testcase></testsuite>'
+    (desk.site / "r.xml").write_text(f"<testsuites>{good}{bad}</testsuites>")
+    began = time.monotonic()
+    desk.new(desk.site / "r.xml")
+    assert time.monotonic() - began < 20
+    [check] = [c for c in desk.read(CHECKS)["checks"] if c["id"] == "5001-suites"]
+    assert check["results"][0]["result"] == "failed"
+    assert check["results"][0]["evidence"].startswith("5000 of 5001 tests passed; t failed: no")
 
 
 def test_a_time_without_an_offset_is_asked_for(desk: Desk) -> None:

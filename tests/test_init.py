@@ -140,6 +140,14 @@ def test_nothing_is_written_through_a_link(site: Site, tmp_path: Path, link: str
     assert site.git("status", "--short", "--untracked-files=all") == f"?? {link}"
 
 
+def test_a_file_in_the_place_of_a_folder_stops_it_before_anything_is_written(site: Site) -> None:
+    site.write(".vscode", "no folder")
+    refused = init("--yes")
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith("Error: .vscode is a file")
+    assert set(written(site)) == {".vscode"}
+
+
 # --- workflow ------------------------------------------------------------------------------------
 
 
@@ -291,7 +299,18 @@ def test_any_way_of_writing_settings(site: Site, text: str) -> None:
         assert "\n" not in after.replace("\r\n", "")
 
 
-@pytest.mark.parametrize("text", ['{"a": 1', "[]", '{"json.schemas": {}}', '{"a": 1, "a": 2}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": 1',
+        "[]",
+        "{,}",
+        '{"json.schemas": {}}',
+        '{"json.schemas": null}',
+        '{"yaml.schemas": 5}',
+        '{"a": 1, "a": 2}',
+    ],
+)
 def test_settings_that_cannot_be_read_are_left_with_a_sentence(site: Site, text: str) -> None:
     site.write(parts.SETTINGS, text)
     refused = init("--yes", "--only", "editor")

@@ -113,6 +113,9 @@ def without_the_extra(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("aws_secret_access_key = wJalr/XU", "aws_secret_access_key = [masked: value of secret]"),
         ("token: \x1b[1mabc\x1b[0m ok", "token: \x1b[1m[masked: value of token] ok"),
         ("Server=a;Pwd=hunter2;", "Server=a;Pwd=[masked: value of pwd];"),
+        ("Set-Cookie: sid=abc; Path=/", "Set-Cookie: [masked: cookie]"),
+        ("paid with sk_" + "live_m4d3upm4d3upm4d3up", "paid with [masked: Stripe key]"),
+        ("VAULT hvs." + "m4d3up" * 5, "VAULT [masked: Vault token]"),
         ("+ x --db-password hunter2 -v", "+ x --db-password [masked: value of password] -v"),
     ],
 )  # fmt: skip
@@ -133,6 +136,9 @@ def test_secrets_are_masked(text: str, expected: str) -> None:
         "bearer certificates expire soon",
         "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----",
         "PWD=/home/sam",
+        "token_count: 5, tokenExpiresIn: 3600, password_reset_at=2026-03-14T02:10:00Z",
+        "secretName: db-credentials, secret_path=/run/x, client_secret_sha256=56b31df46439",
+        "+ x --password-file /run/secrets/db --token-ttl 3600",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
@@ -231,6 +237,15 @@ def test_values_of_secret_variables_are_masked(desk: Desk, monkeypatch: pytest.M
     assert desk.entry()["output"] == "[masked: value of $DEPLOY_TOKEN] and blue-elephant\n"
 
 
+def test_a_variable_about_a_secret_is_none() -> None:
+    said = {
+        "DB_PASSWORD_FILE": "/run/secrets/db",
+        "TOKEN_EXPIRES_AT": "2026-03-14",
+        "X_TOKEN": "m4d3upm4d3",
+    }
+    assert masking.of_environment(said) == {"m4d3upm4d3": "value of $X_TOKEN"}
+
+
 def test_nothing_to_mask_is_not_counted(desk: Desk) -> None:
     desk.printing("24/24 pods ready")
     assert "x-masked" not in desk.entry()
@@ -317,6 +332,7 @@ def test_a_program_reads_one_object_and_the_output_goes_aside(desk: Desk) -> Non
     said = json.loads(done.stdout)
     assert (said["entry"], said["exit_code"]) == (desk.entry(), 0)
     assert (said["incident"], done.stderr) == (ID, "ran\n")
+    assert "PHASE 3 START" in said["announcement"]
     (desk.folder / "decision-log.json").unlink()
     refused = CliRunner().invoke(main, [*arguments[:3], "--decision", "D-1", *arguments[3:]])
     assert (refused.exit_code, "decision" in json.loads(refused.stdout)["error"]) == (2, True)

@@ -317,7 +317,8 @@ def test_each_step_answers_in_the_protocols_words(play: Play) -> None:
     phases = protocol.load().data["phases"]
     prompts = [phases[0]["prompt"].format(severity="SEV-1"), phases[3]["prompt"]]
     prompts.append(phases[1]["prompt"].format(action="./rollback_backend.sh v1.2.3"))
-    for text in (*prompts, phases[3]["completion"], phases[0]["announcement"]):
+    announced = [phases[0]["announcement"], phases[2]["announcement"]]
+    for text in (*prompts, phases[3]["completion"], *announced):
         assert text in said
     lines = [line for answer in play.said[1:] for line in answer.splitlines()]
     assert max(map(len, lines)) <= 80
@@ -331,11 +332,12 @@ def test_each_answer_says_what_to_type_next(play: Play) -> None:
         " ".join(said.partition("Next: ")[2].split()) for said in play.said if "Next: " in said
     ]
     wanted = [
+        "record assessment --incident INC-2026-0042 --severity SEV",
         "record notice --incident INC-2026-0042 --audience sre_on_call,product_owner,support_lead",
         "record option --incident INC-2026-0042 --standing rollback-backend",
         "record decision",
         "record execution",
-        "see that it reached every instance",
+        "record recovery-check --incident INC-2026-0042 --propagated",
         "record recovery-check --incident INC-2026-0042 --all --passed",
         "record resolution --incident INC-2026-0042 --status resolved",
         "record notice",

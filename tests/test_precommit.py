@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -153,6 +154,63 @@ def test_nothing_of_the_repository_changes(site: Site) -> None:
     before = site.git("status", "--porcelain"), site.git("write-tree")
     staged()
     assert (site.git("status", "--porcelain"), site.git("write-tree")) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a filter written for a POSIX shell")
+@pytest.mark.parametrize("named", ["smudge", "process", "clean"])
+def test_no_program_that_the_repository_names_is_run(site: Site, named: str) -> None:
+    site.write("said.sh", "#!/bin/sh\ntouch ran\ncat\n")
+    (site.folder / "said.sh").chmod(0o755)
+    site.change(site.folder / INCIDENTS / ID)
+    site.git("add", "--all")
+    (site.folder / ".git/info").mkdir(exist_ok=True)
+    (site.folder / ".git/info/attributes").write_text("* filter=theirs\n", "utf-8")
+    for key in (f"filter.theirs.{named}", "core.fsmonitor", "diff.external", "core.pager"):
+        site.git("config", key, os.fspath(site.folder / "said.sh"))
+    assert staged().exit_code == 0
+    assert list(site.folder.rglob("ran")) == []
+
+
+def test_bytes_are_those_that_are_committed(site: Site) -> None:
+    (site.folder / ".git/info").mkdir(exist_ok=True)
+    (site.folder / ".git/info/attributes").write_text("* text eol=crlf ident\n", "utf-8")
+    done = staged(SEVERITY)
+    assert (done.exit_code, "3 archived files as digested" in done.stdout) == (0, True)
+
+
+def test_a_merge_conflict_is_said(site: Site) -> None:
+    blob = site.git("rev-parse", f"HEAD:{SEVERITY}").strip()
+    lines = [f"0 {'0' * 40}\t{SEVERITY}", *(f"100644 {blob} {n}\t{SEVERITY}" for n in (1, 2, 3))]
+    given = "\n".join(lines) + "\n"
+    index = ["git", "update-index", "--index-info"]
+    subprocess.run(index, cwd=site.folder, env=ENVIRONMENT, input=given, text=True, check=True)
+    done = staged()
+    assert done.exit_code == 3
+    assert f"{SEVERITY} has a merge conflict: settle it" in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links of POSIX")
+def test_a_staged_link_is_none_of_what_it_leads_to(site: Site, tmp_path: Path) -> None:
+    shutil.copy(site.folder / SEVERITY, tmp_path / "other.json")
+    (site.folder / SEVERITY).unlink()
+    (site.folder / SEVERITY).symlink_to(tmp_path / "other.json")
+    site.git("add", "--all")
+    done = staged()
+    assert done.exit_code == 1
+    assert "this is a symbolic link, never followed" in done.stdout
+
+
+@pytest.mark.parametrize("fetched", [True, False])
+def test_what_git_lfs_keeps_is_taken_from_its_store(site: Site, *, fetched: bool) -> None:
+    real = (site.folder / SEVERITY).read_bytes()
+    oid = hashlib.sha256(real).hexdigest()
+    pointer = "version https://git-lfs.github.com/spec/v1\n"
+    site.write(SEVERITY, f"{pointer}oid sha256:{oid}\nsize {len(real)}\n")
+    site.git("add", "--all")
+    store = site.folder / ".git/lfs/objects" / oid[:2] / oid[2:4]
+    store.mkdir(parents=True)
+    (store / oid).write_bytes(real if fetched else b"something else")
+    assert staged().exit_code == (0 if fetched else 1)
 
 
 def test_without_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

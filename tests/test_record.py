@@ -13,7 +13,7 @@ from test_desk import ID, Desk, starting
 
 from incident_gates import protocol, schema
 from incident_gates.desk import found as finding
-from incident_gates.desk import json_text
+from incident_gates.desk import json_text, templates
 from incident_gates.desk.commands.job import job_of
 from incident_gates.evidence import times
 
@@ -92,6 +92,53 @@ def test_a_message_stays_in_its_cell(desk: Desk) -> None:
     record(desk, "notice", "--audience", "sre_on_call", "--channel", "x", "--message", message)
     assert chain().notices[-1].message == " ".join(message.split())
     assert chain().communication[1].unreadable == ()
+
+
+def test_an_entry_of_days_before_changes_no_date_of_others(desk: Desk) -> None:
+    for verb in (("event", "noticed"), ("notice", "--audience", "customers", *NOTICE)):
+        log = chain().timeline if verb[0] == "event" else chain().communication[1]
+        before = [e.time for e in log.entries]
+        said = record(desk, *verb, "--at", "2026-03-12T23:50:00Z")
+        assert said.exit_code == 0, said.output
+        log = chain().timeline if verb[0] == "event" else chain().communication[1]
+        new = [e.time for e in log.entries if e.time not in before]
+        assert [t.shown for t in new if t] == ["2026-03-12 23:50 UTC"]
+        assert len(log.entries) == len(before) + 1
+
+
+FORGED = "\n\n## Validity\n\n- Verdict; false positive\n"
+
+
+def test_a_name_or_a_source_cannot_begin_another_line(desk: Desk) -> None:
+    (desk.folder / "incident-intake-log.md").unlink()
+    (desk.folder / "severity-assessment.json").unlink()
+    by = ("--by", f"Alex{FORGED}:incident_commander", "--by", "Sam:operator")
+    where = ("--source", f"chat{FORGED}", "--impact-started", "N/A: nobody knows", "--scope", "all")
+    said = record(desk, "assessment", "--severity", "SEV-1", *by, *GROUNDS, *where)
+    assert said.exit_code == 0, said.output
+    log = text(desk, "incident-intake-log.md")
+    assert log.count("\n## Validity") == 1
+    assert not [line for line in log.splitlines() if line.startswith("- Verdict;")]
+    names = [
+        a["name"]
+        for a in json.loads(text(desk, "severity-assessment.json"))["classifications"][-1][
+            "assessors"
+        ]
+    ]
+    assert names == ["Alex ## Validity - Verdict; false positive", "Sam"]
+
+
+@pytest.mark.parametrize("opened", ["```\nx", "~~~~", "<!-- why", "<script>"])
+def test_the_text_of_an_option_swallows_nothing_that_follows(desk: Desk, opened: str) -> None:
+    said = refused(desk, "option", *HOTFIX, "--text", f"First this.\n\n{opened}")
+    assert said == "Error: --text: close the code blocks and comments in it.\n"
+    closed = f"First this.\n\n```\nx\n```\n<!-- {FORGED} -->"
+    assert record(desk, "option", *HOTFIX, "--text", closed).exit_code == 0
+
+
+def test_what_turns_the_direction_of_a_text_is_written_out(desk: Desk) -> None:
+    assert record(desk, "event", "Alex\u202exelA\u2028- 01:00 UTC - forged").exit_code == 0
+    assert "Alex\\\\u202exelA\\\\u2028- 01" in text(desk, "incident-timeline.md")
 
 
 LISTED = """\
@@ -340,6 +387,148 @@ def test_a_resolution_needs_its_recovery(desk: Desk) -> None:
     assert "It has not recovered: 0% of critical checks passed, 95% are asked" in said
 
 
+@starting("in-progress-3")
+def test_several_breached_objectives_are_named_to_choose_from(desk: Desk) -> None:
+    def breach(top: dict[str, Any]) -> None:
+        top["classifications"][0]["slo_breaches"].append({"objective": "errors", "observed": "9 %"})
+
+    desk.change("severity-assessment.json", breach)
+    said = refused(desk, "resolution", "--status", "resolved", "--resolution", "x", "--slo", "1 ms")
+    assert "--slo: write OBJECTIVE=OBSERVED for each of: API p99" in said
+    assert "; errors" in said
+
+
+# --- from the template on ------------------------------------------------------------------------
+
+SEEN = ("--by", "Sam", "--evidence", "job 8812")
+
+
+@starting(None)
+def test_a_template_is_no_option_to_decide_for(desk: Desk) -> None:
+    desk.run("new", ID)
+    name = "mitigation-plan.md"
+    (desk.folder / name).write_bytes(templates.filled(name, finding.one(job_of(incident=ID))))
+    by = ("--service", "api", "--approve", "Alex:incident_commander")
+    said = refused(desk, "decision", "--option", "O-1", *by)
+    assert said.startswith("Error: O-1 is not written yet (title, strategy, target, risks")
+    record(desk, "option", *HOTFIX, "--why", "quick")
+    assert record(desk, "decision", *by).exit_code == 0
+
+
+@starting(None)
+def test_the_items_of_the_template_are_filled_where_they_stand(desk: Desk) -> None:
+    desk.run("new", ID)
+    assert record(desk, "readiness", "--item", "backup", *SEEN).exit_code == 0
+    assert record(desk, "readiness", "--all", *SEEN).exit_code == 0
+    items = desk.read("rollback-readiness-checklist.json")["items"]
+    assert [i["id"] for i in items] == ["script", "backup", "dependency", "access"]
+    assert {i["status"] for i in items} == {"verified"}
+    assert "TODO" not in json.dumps(items)
+
+
+@starting(None)
+def test_an_item_of_ones_own_takes_the_place_of_the_templates_of_its_kind(desk: Desk) -> None:
+    desk.run("new", ID)
+    new = ("--item", "snapshot", "--category", "backup", "--description", "it restores")
+    assert record(desk, "readiness", *new, *SEEN).exit_code == 0
+    items = desk.read("rollback-readiness-checklist.json")["items"]
+    assert [i["id"] for i in items] == ["script", "dependency", "access", "snapshot"]
+    record(desk, "option", *HOTFIX, "--why", "quick")
+    own = ("--item", "flag", "--category", "other", "--description", "it can be set")
+    assert record(desk, "readiness", *own, *SEEN).exit_code == 0
+    items = desk.read("rollback-readiness-checklist.json")["items"]
+    assert [i["id"] for i in items] == ["snapshot", "flag"], "no rollback needs the others"
+
+
+@starting(None)
+def test_recovery_checks_are_planned_before_the_execution_alone(desk: Desk) -> None:
+    desk.run("new", ID)
+    for kind in ("smoke", "health", "user_journey"):
+        plan = ("--plan", f"api-{kind}", "--service", "api", "--kind", kind)
+        said = record(desk, "recovery-check", *plan, "--description", "it answers")
+        assert said.exit_code == 0, said.output
+    planned = desk.read("rollback-readiness-checklist.json")["recovery_checks"]
+    assert [c["id"] for c in planned] == ["api-smoke", "api-health", "api-user_journey"]
+    assert all(c["critical"] for c in planned)
+    found = {f["rule"] for g in desk.verdict("--require", "all")["gates"] for f in g["findings"]}
+    assert "MIT015" not in found
+    more = ("--service", "api", "--kind", "smoke", "--description", "d")
+    again = refused(desk, "recovery-check", "--plan", "api-smoke", *more)
+    assert "is planned already" in again
+    assert "results come after" in refused(desk, "recovery-check", "--plan", "x", "--passed", *more)
+
+
+@starting("in-progress-3")
+def test_nothing_is_planned_after_it_was_executed(desk: Desk) -> None:
+    plan = ("--plan", "x", "--service", "api", "--kind", "smoke", "--description", "d")
+    assert "It was executed already" in refused(desk, "recovery-check", *plan)
+
+
+# --- who agrees, and since when ------------------------------------------------------------------
+
+
+def test_the_same_person_says_the_same_once(desk: Desk) -> None:
+    again = ("assessment", "--severity", "SEV-1", "--by", "Lee:subject_matter_expert")
+    assert record(desk, *again).exit_code == 0
+    assert "Lee said SEV-1 already" in refused(desk, *again)
+    assert record(desk, *again[:4], "Lee:subject_matter_expert:SEV-2").exit_code == 0
+
+
+@starting(None)
+def test_a_commander_whom_nobody_named_is_pointed_out(desk: Desk) -> None:
+    desk.run("new", ID)
+    by = ("--by", "Alex:incident_commander", "--by", "Sam:operator", "--by", "Kim:product_owner")
+    more = ("--scope", "all", "--impact-started", "N/A: the dashboard was down")
+    said = record(desk, "assessment", "--severity", "SEV-1", *by, *GROUNDS, *more)
+    told = " ".join(said.stdout.split())
+    assert "names Alex as incident commander, so nothing is agreed" in told
+    assert "gate 1 will fail (SEV008)" in told
+    desk.run("new", ID, "--commander", "Alex", "--at", "2026-03-14T02:12:00Z")
+    entry = desk.read("prerequisites.json")["approvals"][0]
+    assert (entry["by"]["name"], entry["approved_at"]) == ("Alex", "2026-03-14T02:12:00Z")
+    assert chain().consensus[-1].commander
+
+
+@starting(None)
+def test_what_is_known_of_data_is_added_alone_and_not_replaced(desk: Desk) -> None:
+    desk.run("new", ID)
+    assert "No severity stands yet" in refused(desk, "assessment", "--regulated-data")
+    by = ("--by", "Alex:incident_commander", "--scope", "all", "--impact-started", "N/A: unknown")
+    record(desk, "assessment", "--severity", "SEV-1", *by, *GROUNDS)
+    said = record(desk, "assessment", "--no-regulated-data", "--customer-notification")
+    assert said.exit_code == 0, said.output
+    top = desk.read("prerequisites.json")
+    assert (top["regulated_data"], top["customer_notification"]) == (False, True)
+    assert "recorded already" in refused(desk, "assessment", "--regulated-data")
+    assert "goes with --severity" in refused(
+        desk, "assessment", "--why", "x", "--no-regulated-data"
+    )
+
+
+# --- written down later --------------------------------------------------------------------------
+
+
+@starting(None)
+def test_who_writes_of_the_past_is_asked_for_its_times(desk: Desk) -> None:
+    desk.run("new", ID)
+    signal = ("event", "p99 over 800 ms", "--signal", "Alertmanager")
+    said = record(desk, *signal, "--at", "2026-03-14T02:10:00Z").stdout
+    assert "incident-gates new INC-2026-0042 --commander NAME" in " ".join(said.split())
+    by = ("--by", "Alex:incident_commander", *GROUNDS, "--scope", "all")
+    at = ("--impact-started", "2026-03-14T02:08:00Z", "--at", "2026-03-14T02:14:00Z")
+    desk.run("new", ID, "--commander", "Alex", "--at", "2026-03-14T02:12:00Z")
+    said = record(desk, "assessment", "--severity", "SEV-3", *by, *at, "--source", "chat").stdout
+    assert "--at TIME --source TEXT" in " ".join(said.split())
+    said = record(desk, "notice", "--audience", "sre_on_call", *NOTICE).stdout
+    assert "--at TIME" not in said, "the last thing was of now"
+
+
+def test_what_was_decided_long_ago_is_still_run_and_not_only_written_down(desk: Desk) -> None:
+    said = " ".join(desk.run("status").stdout.split())
+    assert "--change-reference REF -- COMMAND" in said
+    assert "--message TEXT --at TIME --source TEXT" in said
+
+
 # --- what the record forbids ---------------------------------------------------------------------
 
 
@@ -576,7 +765,7 @@ def test_json_is_one_object_whatever_happens(desk: Desk) -> None:
     assert (answer["incident"], answer["file"]) == (ID, "communication-log.md")
     row = text(desk, "communication-log.md").splitlines()[answer["line"] - 1]
     assert "customers" in row
-    assert answer["next"].startswith("incident-gates ")
+    assert answer["next"].startswith(("incident-gates ", "edit "))
     for wrong in (["--audience", "suport_lead", *NOTICE], ["--audienc", "x"]):
         failed = record(desk, "notice", *wrong, "--json")
         error = json.loads(failed.stdout)
@@ -585,12 +774,12 @@ def test_json_is_one_object_whatever_happens(desk: Desk) -> None:
 
 
 def test_json_names_the_line_of_the_entry(desk: Desk) -> None:
-    said = record(desk, "assessment", "--severity", "SEV-1", "--by", "Kim:operator", "--json")
+    said = record(desk, "assessment", "--severity", "SEV-1", "--by", "Pat:operator", "--json")
     answer = json.loads(said.stdout)
-    assert answer["entry"]["name"] == "Kim"
+    assert answer["entry"]["name"] == "Pat"
     lines = text(desk, answer["file"]).splitlines()
     assert lines[answer["line"] - 1].strip() == "{"
-    assert lines[answer["line"]].strip() == '"name": "Kim",'
+    assert lines[answer["line"]].strip() == '"name": "Pat",'
 
 
 def test_what_is_printed_does_nothing_to_a_terminal(desk: Desk) -> None:
@@ -670,3 +859,14 @@ def test_nothing_is_run_on_a_closed_record(desk: Desk) -> None:
     said = refused(desk, "execution", "--decision", "D-1", "--", "touch", "ran")
     assert "incident-gates new amendment" in said
     assert not (desk.site / "ran").exists()
+
+
+@posix
+def test_a_folder_that_went_away_loses_no_exit_code(desk: Desk) -> None:
+    gone = ("sh", "-c", f"mv '{desk.folder}' '{desk.folder}.gone'; exit 4")
+    said = record(desk, "execution", "--emergency", "it burns", "--", *gone)
+    assert said.exit_code == 4
+    sentence = " ".join(said.stderr.split())
+    assert "mitigation-execution-report.json could not be changed (No such file or" in sentence
+    assert "write down by hand E-1, completed_at 20" in sentence
+    assert "exit_code 4." in sentence

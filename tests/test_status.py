@@ -150,7 +150,7 @@ def test_whoever_waits_too_long_is_among_the_next_steps(site: Site) -> None:
     early, late = (site.data(at=f"2026-03-14T02:{minute}:00Z")["next"] for minute in (24, 55))
     assert not any("record notice" in step for step in early)
     assert "record notice" in late[1]
-    assert "--audience support_lead" in late[1]
+    assert "--audience sre_on_call,product_owner,support_lead" in late[1]
 
 
 def test_before_the_first_notice_its_own_deadline_counts(site: Site) -> None:

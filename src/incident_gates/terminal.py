@@ -124,4 +124,6 @@ def announce(said: str) -> None:
     """The protocol's words where it could not be told, on standard error."""
     from incident_gates.run import error_announcement
 
-    click.echo(error_announcement("check", said), err=True)
+    context = click.get_current_context(silent=True)
+    step = context.command_path.partition(" ")[2] if context else ""
+    click.echo(error_announcement(step or "check", said), err=True)

@@ -214,8 +214,8 @@ def _confidence(chain: Chain, report: IncidentReport) -> tuple[str, str]:
         return "low", f"{unread} file{'' if unread == 1 else 's'} cannot be read"
     if report.verdict is Verdict.FAILED:
         return "low", "the record contradicts itself or lacks what is due"
-    if not any(g.status in (Status.PASSED, Status.WAIVED) for g in report.gates):
-        return "low", "no gate has passed yet, so hardly anything was compared"
+    if all(missing(gate) for gate in report.gates):
+        return "low", "no gate is complete yet, so hardly anything was compared"
     lacking = report.assurance.not_corroborated
     said = "nothing that is due is missing or contradicts the rest"
     if lacking:
@@ -228,7 +228,8 @@ def _assumptions(chain: Chain, report: IncidentReport) -> Iterator[str]:
     policy = chain.limits.policy.path or "no policy"
     yield f"judged by Protocol {own.data['id']} version {own.version} and {policy}"
     yield from (TAKEN.get(name, f"{name} are right") for name in report.assurance.not_corroborated)
-    for name in ("regulated_data", "customer_notification"):
+    flags = () if chain.false_positive else ("regulated_data", "customer_notification")
+    for name in flags:
         if chain.prerequisites[name].flag is None:
             yield f"{name}: not said, taken as no"
 

@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from incident_gates import excuses, protocol, schema
+from incident_gates import controls, excuses, protocol, schema
 from incident_gates import gates as _all_rules  # noqa: F401 - importing it registers them
 from incident_gates.changes import CHANGES
 from incident_gates.changes import GATE as CHANGE
@@ -132,10 +132,17 @@ def _rule(rule: Rule) -> Answer:
         ("excuse", excuses.allowed(rule, protocol.load())),
         *((("reads", ", ".join(rule.needs)),) if rule.needs else ()),
         *(("protocol", said) for said in _in_protocol(rule)),
+        *_controls(controls.of(rule.gate, rule.criterion)),
     )
     gate = () if rule.gate in ("record", CHANGE) else (rule.gate,)
     title = f"{rule.level}  {rule.says}"
     return Answer("rule", rule.id, title, rows, tuple(_examples(rule.id)), (*gate, *rule.needs))
+
+
+def _controls(known: tuple[controls.Control, ...]) -> Iterator[tuple[str, str]]:
+    """The controls that something speaks to, by framework; which those are is our judgement."""
+    if known:
+        yield "controls", f"{controls.told(known)} (our mapping)"
 
 
 def _asked_by(rule: Rule) -> str:
@@ -213,6 +220,7 @@ def _file(artifact: Artifact) -> Answer:
     rules = [r.id for r in RULES.values() if artifact.file in r.needs]
     rows += [("rules", ", ".join(rules))] if rules else []
     stem = artifact.file.rsplit(".", 1)[0]
+    rows += _controls(controls.of_file(artifact.file))
     rows += _fields(stem) if schema.known(stem) else []
     see = (artifact.gate,) if artifact.gate else ()
     title = _title_of(stem)

@@ -142,7 +142,7 @@ def _tried(addition: _Addition, text: str) -> str:
 def _with(found: Found, texts: dict[str, str]) -> Record:
     """The record as it would be with some texts in place of what stands on disk."""
     old = found.record
-    again = Record(old.folder, site=old.site, base=old.base, protocol=old.protocol, flat=old.flat)
+    again = old.again()
     for name, text in texts.items():
         document = old.document(name)
         if document:

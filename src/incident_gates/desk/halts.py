@@ -9,15 +9,14 @@ from incident_gates.desk import found as finding
 from incident_gates.desk import lock, templates
 from incident_gates.desk.drafts import words
 from incident_gates.desk.new import phase_to_write
+from incident_gates.desk.record import given
 from incident_gates.errors import CouldNotTell, UsageError
-from incident_gates.evidence import markdown, times
+from incident_gates.evidence import markdown
 from incident_gates.evidence.refusal import Refusal
 from incident_gates.incident import Record, is_placeholder
 from incident_gates.report.escape import visible
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from incident_gates.desk.found import Found
     from incident_gates.model import Finding, GateReport, IncidentReport
     from incident_gates.run import Job
@@ -42,7 +41,7 @@ class Asked(NamedTuple):
     prevention: str = ""
     name: str = ""
     role: str = ""
-    at: str = ""
+    at: str | None = None
 
 
 class Stop(NamedTuple):
@@ -75,6 +74,8 @@ class Recorded(NamedTuple):
     condition: str = ""
     prerequisites: tuple[Prerequisite, ...] = ()
     refused: bool = False
+    # The same moment, for a program.
+    time: str = ""
 
     @property
     def as_json(self) -> dict[str, Any]:
@@ -83,7 +84,9 @@ class Recorded(NamedTuple):
             {"kind": p.kind, "name": p.name, "met": not p.missing, "missing": p.missing or None}
             for p in self.prerequisites
         ]
-        return {**self._asdict(), "prerequisites": listed}
+        said = {**self._asdict(), "at": self.time, "prerequisites": listed}
+        del said["time"]
+        return {"incident": said.pop("incident_id"), **said}
 
 
 # --- deciding ------------------------------------------------------------------------------------
@@ -134,21 +137,12 @@ def _recorded(found: Found, asked: Asked, decision: str, step: str) -> Recorded:
     if not name:
         raise UsageError("Git knows no author here; say who decides with --name.")
     role = f" ({words.inline(asked.role, 64)})" if asked.role else ""
-    at = f"{_moment(found, asked):%Y-%m-%d %H:%M} UTC"
+    time = given.moment(asked.at, found.now).time.earliest
+    at = f"{time:%Y-%m-%d %H:%M} UTC"
     path = f"{found.record.path}/{execution_log.NAME}"
     by = f"{words.inline(name, 100)}{role}"
-    return Recorded(found.record.incident_id, path, decision, at, by, step, "", "")
-
-
-def _moment(found: Found, asked: Asked) -> datetime:
-    if not asked.at:
-        return found.now
-    time = times.parse(asked.at)
-    if time is None:
-        raise UsageError(f"--at {asked.at}: {times.why_not(asked.at)}; write 2026-03-14T02:20:00Z.")
-    if time.earliest > found.now:
-        raise UsageError(f"--at {asked.at} is later than now.")
-    return time.earliest
+    said = Recorded(found.record.incident_id, path, decision, at, by, step, "", "")
+    return said._replace(time=finding.shown(time))
 
 
 # --- what stands against it ----------------------------------------------------------------------
@@ -238,8 +232,8 @@ def _stated(said: Recorded, found: Found, asked: Asked, condition: str) -> dict[
 
 
 def _typed(asked: Asked) -> dict[str, str]:
-    given = (asked.cause, asked.resolution, asked.prevention)
-    pairs = zip(ASKED.items(), given, strict=True)
+    typed = (asked.cause, asked.resolution, asked.prevention)
+    pairs = zip(ASKED.items(), typed, strict=True)
     return {key: words.inline(text, 2000) or todo for (key, todo), text in pairs}
 
 
@@ -283,14 +277,7 @@ def _is_entry(section: markdown.Section) -> bool:
 
 def _fresh(found: Found) -> Record:
     """The record as it stands under the lock: somebody else may have written meanwhile."""
-    record = found.record
-    return Record(
-        record.folder,
-        site=record.site,
-        base=record.base,
-        protocol=record.protocol,
-        flat=record.flat,
-    )
+    return found.record.again()
 
 
 def _text(record: Record) -> str:
@@ -333,17 +320,17 @@ def _meant(open_: tuple[execution_log.Entry, ...], which: int | None) -> executi
 def _completed(text: str, entry: execution_log.Entry, asked: Asked, said: Recorded) -> str:
     section = next(s for s in markdown.parse(text).sections if s.line == entry.place.line)
     lines = text.replace("\r\n", "\n").split("\n")
-    given = dict(zip(ASKED, (asked.cause, asked.resolution, asked.prevention), strict=True))
-    if not given["Resolution"]:
+    typed = dict(zip(ASKED, (asked.cause, asked.resolution, asked.prevention), strict=True))
+    if not typed["Resolution"]:
         raise UsageError("Say what was done: --resolution TEXT.")
     last = section.line - 1
     for index in range(section.line - 1, section.end):
         for key in execution_log.FORM:
             if lines[index].startswith(f"**{key}:**"):
                 last = index
-                lines[index] = _filled(lines[index], key, given.get(key, ""))
-    missing = [k for k in given if given[k] and f"**{k}:**" not in "\n".join(lines[section.line :])]
-    new = [f"**{key}:** {words.inline(given[key], 2000)}" for key in missing]
+                lines[index] = _filled(lines[index], key, typed.get(key, ""))
+    missing = [k for k in typed if typed[k] and f"**{k}:**" not in "\n".join(lines[section.line :])]
+    new = [f"**{key}:** {words.inline(typed[key], 2000)}" for key in missing]
     resolved = f"**Resolved:** {said.at} by {said.by}"
     lines[last + 1 : last + 1] = [part for line in (*new, resolved) for part in ("", line)]
     return "\n".join(lines)

@@ -20,6 +20,12 @@ _NAMES: Final = (
     r"pass(?:word|wd|phrase|code)|secret(?!s)|token(?!s)|credential(?!s)|api[_-]?key|"
     r"access[_-]?key|private[_-]?key|encryption[_-]?key|(?<=;)[ ]?pwd"
 )
+# What is said about a secret, and is none: its file, how many there are, when it ends.
+_ABOUT: Final = (
+    r"(?![\w.-]{0,30}?(?:count|length|size|name|type|ttl|age|at|expir(?:y|es|ation)|expires_?in|policy"
+    r"|version|file|path|url|uri|sha256|sha512|digest|fingerprint|limit|total|usage|status|enabled"
+    r"|required)(?:[^\w.-]|\Z))"
+)
 # Colour of a terminal may stand between a name and its value.
 _COLOUR: Final = r"(?:\x1b\[[0-9;]{0,16}m)*"
 _VALUE: Final = (
@@ -64,27 +70,37 @@ _PATTERNS: Final = tuple(
         ("npm token", r"\bnpm_[A-Za-z0-9]{36}\b"),
         ("Slack token", r"\b(?:xox[abeoprs]|xapp)-[A-Za-z0-9-]{10,255}"),
         ("Slack webhook", r"https://hooks\.slack\.com/(?P<a>[\w/-]{10,255})"),
+        (
+            "cookie",
+            r"\b(?:set-)?cookie[\"']?[ \t]{0,9}:[ \t]{0,9}[\"']?(?P<a>[^\s\"'][^\r\n\"']{0,4096})",
+        ),
+        ("Stripe key", r"\b(?-i:[rs]k_(?:live|test)_)[A-Za-z0-9]{16,255}"),
+        ("Vault token", r"\b(?-i:hv[sbr]\.)[\w-]{20,512}"),
+        ("PyPI token", r"\b(?-i:pypi-)[\w-]{40,512}"),
         ("Google key", r"\b(?-i:AIza)[\w-]{35}"),
         ("JSON web token", r"\b(?-i:eyJ)[\w-]{8,4096}\.(?-i:eyJ)[\w-]{8,4096}\.[\w-]{0,4096}"),
         (
             "value of {name}",
             (
-                rf"(?P<name>{_NAMES})[\w.-]{{0,40}}[\"']?{_COLOUR}[ \t]{{0,9}}(?::=|=>|=|:)"
+                rf"(?P<name>{_NAMES}){_ABOUT}[\w.-]{{0,40}}[\"']?{_COLOUR}[ \t]{{0,9}}(?::=|=>|=|:)"
                 rf"[ \t]{{0,9}}{_COLOUR}{_VALUE}"
             ),
         ),
         # As `set -x` prints it.
         (
             "value of {name}",
-            rf"(?<![\w-])--?[\w-]{{0,40}}?(?P<name>{_NAMES})[\w-]{{0,40}}[ \t]{{1,9}}(?!-){_VALUE}",
+            (
+                rf"(?<![\w-])--?[\w-]{{0,40}}?(?P<name>{_NAMES}){_ABOUT}"
+                rf"[\w-]{{0,40}}[ \t]{{1,9}}(?!-){_VALUE}"
+            ),
         ),
     )
 )
 _OPTION: Final = re.compile(
-    rf"--?[\w-]{{0,40}}?(?P<name>{_NAMES})[\w-]{{0,40}}", re.ASCII | re.IGNORECASE
+    rf"--?[\w-]{{0,40}}?(?P<name>{_NAMES}){_ABOUT}[\w-]{{0,40}}", re.ASCII | re.IGNORECASE
 )
 _USER: Final = ("-u", "--user", "--proxy-user")
-_SECRET_NAME: Final = re.compile(_NAMES, re.IGNORECASE)
+_SECRET_NAME: Final = re.compile(f"(?:{_NAMES}){_ABOUT}", re.IGNORECASE)
 # What hides a value already, or is none.
 _NO_SECRET: Final = re.compile(
     r"[*x•.#-]+|\[masked.*|<[\w -]*>|\$\{?\w+\}?"

@@ -32,6 +32,8 @@ class Begun(NamedTuple):
     notes: tuple[str, ...]
     # What --from filled, in lines.
     filled: tuple[str, ...] = ()
+    # The command to type next.
+    next: str = ""
 
 
 def begin(incident_id: str | None, root: str | None, cwd: Path) -> Begun:
@@ -62,7 +64,7 @@ def _root(root: str | None, cwd: Path) -> tuple[Root, Limits]:
 def _check_id(incident_id: str) -> None:
     shape = schema.load(schema.COMMON)["$defs"]["id"]
     if not re.fullmatch(shape["pattern"], incident_id):
-        raise UsageError(f"{incident_id!r} is no incident id: {shape['description']}")
+        raise UsageError(f"{incident_id!r} is no incident id: {shape['$comment']}")
 
 
 def _folder(root: Path, incident_id: str | None) -> Path:
@@ -173,7 +175,10 @@ def text(begun: Begun) -> str:
     lines += [f"  {name}" for name in begun.written]
     lines += [part for line in begun.filled for part in says.wrapped(line, "    ")]
     lines += [part for note in begun.notes for part in says.wrapped(note, "  ")]
-    lines += ["", protocol.load().data["phases"][begun.phase - 1]["announcement"]]
-    lines.append("Replace each TODO with what happened, then:" if count else "Next:")
-    lines.append(f"  incident-gates status --incident {begun.incident_id}")
+    announced = protocol.load().data["phases"][begun.phase - 1]["announcement"]
+    look = f"incident-gates status --incident {begun.incident_id}"
+    lines += ["", *says.wrapped(announced), *says.wrapped(f"Next: {begun.next or look}", " " * 6)]
+    if count and begun.next:
+        by_hand = f"or:   write over each TODO by hand; then: {look}"
+        lines += says.wrapped(by_hand, " " * 6)
     return "\n".join(lines) + "\n"

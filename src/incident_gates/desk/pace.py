@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from incident_gates.desk import verbs
 from incident_gates.evidence import times
 
 if TYPE_CHECKING:
@@ -59,15 +60,18 @@ def next_update(chain: Chain) -> Update | None:
     severity = chain.severity
     if severity is None or chain.resolved or chain.false_positive:
         return None
-    last = _last_notice(chain)
-    start = last or chain.declared
-    cadence = chain.limits.update_minutes(severity)
-    if last is None:
-        cadence = chain.limits.threshold("notification_minutes", severity.name)
-    if start is None or cadence is None:
+    last, untold = _last_notice(chain), verbs.not_told_first(chain)
+    wait: float | None
+    if untold or last is None:
+        whom, start = tuple(untold) or chain.limits.audiences(severity), chain.declared
+        wait = chain.limits.threshold("notification_minutes", severity.name)
+    else:
+        whom, start = chain.limits.audiences(severity), last
+        wait = chain.limits.update_minutes(severity)
+    if start is None or wait is None:
         return None
-    due = start.earliest + timedelta(minutes=cadence)
-    return Update(chain.limits.audiences(severity), due, first=last is None)
+    first = start is not last
+    return Update(whom, start.earliest + timedelta(minutes=wait), first=first)
 
 
 def _last_notice(chain: Chain) -> Time | None:
@@ -145,7 +149,7 @@ def _emergencies(chain: Chain) -> Iterator[Pace]:
 
 def _silence(chain: Chain) -> Iterator[Pace]:
     owed, last = next_update(chain), _last_notice(chain)
-    if owed and last:
+    if owed and last and not owed.first:
         heard = next(n for n in chain.notices if n.time == last)
         expected = owed.due - last.earliest
         yield _pace(chain, "since the last notice", last, None, expected, heard.place)

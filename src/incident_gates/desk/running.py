@@ -29,7 +29,8 @@ GRACE_SECONDS = 5.0
 DRAIN_SECONDS = 2.0
 NOT_STARTED = 126
 STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Controls, and what ends a line elsewhere or turns the direction of what is read.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 class Ended(NamedTuple):

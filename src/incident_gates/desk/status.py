@@ -30,7 +30,7 @@ MARKS = {DONE: "✓", GAPS: "…", EMPTY: "…", MISSING: "✗"}
 PACE_MARKS = {pace.IN_TIME: "✓", pace.RUNNING: "…", pace.LATE: "✗"}
 LABEL, MOST = 12, 5
 # More gaps than this in one file are one entry, with this many of them by name.
-FEW, MOST_NAMED = 2, 8
+FEW, MOST_NAMED = 2, 6
 LACKS = re.compile(
     r"(.+) is (?:missing|pending)|no (.+) is recorded|(?:the )?(?:[\w-]+ )?lacks (.+)"
 )
@@ -174,11 +174,11 @@ def _folded(findings: Sequence[Finding]) -> list[Finding]:
             gaps.setdefault(found.location.file, []).append(found)
     many = {name: group for name, group in gaps.items() if len(group) > FEW}
     kept = [f for f in findings if f not in many.get(f.location.file, ())]
-    folded = [replace(g[0], rule="", message=f"fill in {_names(g)}") for g in many.values()]
-    return sorted([*kept, *folded], key=findings_order(findings))
+    folded = [replace(g[0], rule="", message=f"fill in: {_names(g)}") for g in many.values()]
+    return sorted([*kept, *folded], key=_files_first_seen(findings))
 
 
-def findings_order(findings: Sequence[Finding]) -> Callable[[Finding], int]:
+def _files_first_seen(findings: Sequence[Finding]) -> Callable[[Finding], int]:
     """Files as they came."""
     files = list(dict.fromkeys(f.location.file for f in findings))
     return lambda found: files.index(found.location.file)

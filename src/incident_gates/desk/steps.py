@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from incident_gates import engine
-from incident_gates.desk import awareness, verbs
+from incident_gates import engine, protocol
+from incident_gates.desk import awareness, later, verbs
 from incident_gates.desk import found as finding
 from incident_gates.desk.awareness import MISSING
 from incident_gates.desk.verbs import PROGRAM
@@ -16,14 +16,14 @@ from incident_gates.report.escape import visible
 from incident_gates.rules import DO_NOT_CHANGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from incident_gates.chain import Chain
     from incident_gates.desk.awareness import Awareness
     from incident_gates.model import Finding, IncidentReport
 
 MOST = 4
-NOT_CLOSED = "RES001"
+UNTOLD, COUNTED = "REC015", "RES014"
 # What a file of evidence cannot be read for: nothing is appended to it before it is mended.
 BROKEN = ("FIL002", "FIL003", "FIL007")
 # The files that a verb fills: where it is among the next steps, none of them need be opened.
@@ -36,7 +36,11 @@ FILLS = {
     "decision": ("decision-log.json",),
     "approval": ("decision-log.json",),
     "execution": ("mitigation-execution-report.json",),
-    "recovery-check": ("recovery-validation.json", "mitigation-execution-report.json"),
+    "recovery-check": (
+        "recovery-validation.json",
+        "mitigation-execution-report.json",
+        "rollback-readiness-checklist.json",
+    ),
     "resolution": ("resolution-summary.json",),
     "rca": ("rca-manifest.json",),
     "timeline": ("incident-timeline.md",),
@@ -52,7 +56,8 @@ DRAFTS = {
 
 def after(aware: Awareness, cwd: Path) -> list[str]:
     """The next commands, the first one first; the last one shows whether it was enough."""
-    every = list(dict.fromkeys(_all(aware, cwd)))
+    chain = aware.standing.chain
+    every = list(dict.fromkeys(later.dated(command, chain) for command in _all(aware, cwd)))
     return every if len(every) <= MOST else [*every[: MOST - 1], every[-1]]
 
 
@@ -71,9 +76,12 @@ def _all(aware: Awareness, cwd: Path) -> Iterator[str]:
             yield from _forward(aware, cwd, about)
     elif not failed:
         yield f"{PROGRAM} aggregate {about}"
-    if failed:
+    if failed and finding.is_over(chain):
         yield f"{PROGRAM} check {about}"
+    if failed:
         yield from (_mend(f, chain, cwd) for f in _failing(aware))
+    if failed and not finding.is_over(chain):
+        yield f"{PROGRAM} check {about}"
     elif not finding.is_over(chain):
         yield _judging(chain, report, about)
 
@@ -86,8 +94,9 @@ def _failing(aware: Awareness) -> list[Finding]:
 
 
 def _mend(found: Finding, chain: Chain, cwd: Path) -> str:
-    """The file to open, or the rule to read where times are past or somebody else has the file."""
-    if found.fix.startswith(DO_NOT_CHANGE) or found.location.line is None:
+    """The file to open; or the rule to read where nothing can be written there any more."""
+    said = found.fix.startswith(DO_NOT_CHANGE) or " is not available (" in found.message
+    if said or found.location.line is None:
         return f"{PROGRAM} explain {found.rule}"
     return _edit(found, chain, cwd)
 
@@ -109,11 +118,13 @@ def _forward(aware: Awareness, cwd: Path, about: str) -> Iterator[str]:
     """The entries that come next, what only an editor can fill, and then the step they allow."""
     chain, report = aware.standing
     first, *others = [*verbs.after(chain), *_executing(chain, report, about), ""]
+    others += _timeline(aware, about)
     recording = [c for c in (first, *_overdue(aware, about), *others) if c]
+    filled = {*_filled(recording), *FILLS["resolution" if chain.resolved else "timeline"]}
     yield from recording
-    if _lacks_files(aware):
+    if _lacks_files(aware, DRAFTS):
         yield f"{PROGRAM} new {report.incident_id}"
-    yield from _editing(aware, cwd, about, _filled(recording))
+    yield from _editing(aware, cwd, about, filled)
     if chain.resolved and not recording:
         yield f"{PROGRAM} record resolution {about} --status closed --stable TEXT"
 
@@ -126,15 +137,26 @@ def _overdue(aware: Awareness, about: str) -> list[str]:
 
 
 def _executing(chain: Chain, report: IncidentReport, about: str) -> Iterator[str]:
-    """The execution, once nothing that is asked for before it is lacking."""
-    decision = verbs.awaiting(chain)
-    blocked = any(awareness.missing(g) for g in report.gates if g.id in engine.READY_GATES)
+    """The execution, once nothing that can still be supplied is lacking."""
+    decision = None if verbs.recovering(chain) else verbs.awaiting(chain)
+    lacking = [f for g in report.gates if g.id in engine.READY_GATES for f in awareness.missing(g)]
+    blocked = any(not f.fix.startswith(DO_NOT_CHANGE) for f in lacking)
     if decision and not verbs.lacking_approvals(chain) and not blocked:
-        yield f"{PROGRAM} record execution {about} --decision {decision.id} -- COMMAND"
+        what = f"--decision {decision.id} --change-reference REF -- COMMAND"
+        yield f"{PROGRAM} record execution {about} {what}"
 
 
-def _lacks_files(aware: Awareness) -> bool:
-    return any(f.state == MISSING for f in aware.files)
+def _timeline(aware: Awareness, about: str) -> Iterator[str]:
+    """A timeline that lacks what other files know is derived from them."""
+    if aware.standing.chain.resolved and any(b.finding.rule == UNTOLD for b in aware.blockers):
+        yield f"{PROGRAM} new timeline {about}"
+
+
+def _lacks_files(aware: Awareness, but: Collection[str]) -> bool:
+    """Whether a file of the present phase is not there; one of the next phase can wait."""
+    known, phase = protocol.load().artifacts, aware.standing.report.phase
+    missing = [f.file for f in aware.files if f.state == MISSING and f.file not in but]
+    return any(known[name].phase <= phase for name in missing)
 
 
 def _filled(commands: Sequence[str]) -> set[str]:
@@ -144,21 +166,38 @@ def _filled(commands: Sequence[str]) -> set[str]:
 
 
 def _editing(aware: Awareness, cwd: Path, about: str, filled: set[str]) -> Iterator[str]:
-    """For each file of the gates that are worked on, the first thing that no verb writes."""
-    seen, beside = set(filled), []
+    """For each file of the gates that are worked on, what no verb writes; others' files last."""
+    beside, phase = [], _workable(aware.standing.chain)
+    groups: dict[str, list[Finding]] = {}
     for blocker in aware.blockers:
-        found, name = blocker.finding, blocker.finding.location.file.rpartition("/")[2]
-        if not blocker.blocks or name in seen or awareness.comes_later(aware, blocker.gate):
+        named = blocker.finding.rule != COUNTED
+        if blocker.blocks and named and awareness.PHASE_OF.get(blocker.gate, 0) <= phase:
+            groups.setdefault(blocker.finding.location.file, []).append(blocker.finding)
+    for file, group in groups.items():
+        name = file.rpartition("/")[2]
+        if name in filled:
             continue
-        seen.add(name)
-        if found.rule == awareness.ABSENT:
-            if name in DRAFTS:
-                yield f"{PROGRAM} {DRAFTS[name]} {about}"
-        elif found.location.line is None:
-            beside.append(_mend(found, aware.standing.chain, cwd))
-        elif found.rule != NOT_CLOSED or found.subject != "status":
-            yield _mend(found, aware.standing.chain, cwd)
+        found = _first_gap(group)
+        if found.rule == awareness.ABSENT and name in DRAFTS:
+            yield f"{PROGRAM} {DRAFTS[name]} {about}"
+            continue
+        mend = _mend(found, aware.standing.chain, cwd)
+        if mend.startswith("edit"):
+            yield mend
+        else:
+            beside.append(mend)
     yield from beside
+
+
+def _workable(chain: Chain) -> int:
+    """The phase whose files can be filled: what failed is not recovered from by writing."""
+    failed = chain.executing and not chain.resolved and not verbs.recovering(chain)
+    return 2 if failed else chain.phase
+
+
+def _first_gap(group: Sequence[Finding]) -> Finding:
+    """The first place to write at: what is said of a whole file stands at its first line."""
+    return next((f for f in group if (f.location.line or 0) > 1), group[0])
 
 
 def _judging(chain: Chain, report: IncidentReport, about: str) -> str:

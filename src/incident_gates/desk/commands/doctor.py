@@ -11,7 +11,11 @@ from incident_gates.options import ROOT
 from incident_gates.terminal import SETTINGS, Command, coloured, errors_as_sentences, put
 
 
-@click.command(cls=Command, context_settings=SETTINGS)
+@click.command(
+    cls=Command,
+    context_settings=SETTINGS,
+    short_help="Say why the gates would not work in this repository.",
+)
 @ROOT
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
 def doctor(root: str | None, *, as_json: bool) -> None:

@@ -38,7 +38,7 @@ def _job(given: dict[str, Any]) -> Any:
     return job_of(**{key: given.pop(key) for key in ("incident", "root", "policy")})
 
 
-@click.command(cls=Verb, context_settings=SETTINGS)
+@click.command(cls=Verb, context_settings=SETTINGS, short_help="Record that somebody was told.")
 @with_options(
     several(
         "--audience",
@@ -64,7 +64,11 @@ def notice(json_: bool, **given: Any) -> None:
         put_answer(recording.record(_job(given), recording.Notice(**given)), json_)
 
 
-@click.command(cls=Verb, context_settings=SETTINGS)
+@click.command(
+    cls=Verb,
+    context_settings=SETTINGS,
+    short_help="Record how grave it is, and who says so.",
+)
 @with_options(
     click.option("--severity", metavar="SEV", help="Such as SEV-1, or a name of the policy's."),
     several(
@@ -99,7 +103,8 @@ def assessment(json_: bool, **given: Any) -> None:
     """Record how grave it is, who says so, and how far it reaches.
 
     Who classifies an incident says that the alert is real. With --severity and --by
-    alone, more people agree with what stands, or not.
+    alone, more people agree with what stands, or not; what is known of data and
+    customers can be added alone.
 
     \b
       incident-gates record assessment --severity SEV-1 \\
@@ -114,6 +119,10 @@ def assessment(json_: bool, **given: Any) -> None:
         from incident_gates.errors import UsageError
 
         job = _job(given)
+        flags = (given["regulated_data"], given["customer_notification"])
+        if not (given["by"] or given["severity"]) and flags != (None, None):
+            put_answer(recording.flags(job, _flags(given)), json_)
+            return
         if not given["by"]:
             raise UsageError("--by: say who assesses it, such as Alex:incident_commander.")
         if given.pop("false_positive"):
@@ -127,7 +136,19 @@ def assessment(json_: bool, **given: Any) -> None:
         put_answer(answer, json_)
 
 
-@click.command(cls=Verb, context_settings=SETTINGS)
+def _flags(given: dict[str, Any]) -> Any:
+    """What is said of data and customers, where nothing else is."""
+    from incident_gates.desk.record.assessment import FLAGS, Assessment
+    from incident_gates.errors import UsageError
+
+    alone = {key: value for key, value in given.items() if value and key not in FLAGS}
+    if alone:
+        option = f"--{next(iter(alone)).replace('_', '-')}"
+        raise UsageError(f"{option} goes with --severity and --by.")
+    return Assessment("", (), **{key: given[key] for key in FLAGS})
+
+
+@click.command(cls=Verb, context_settings=SETTINGS, short_help="Record what can be done about it.")
 @with_options(
     click.option("--standing", metavar="ID", help="Cite this option of the policy."),
     text("--title", help_="What is done, in one line."),
@@ -164,7 +185,11 @@ def option(json_: bool, **given: Any) -> None:
         put_answer(recording.record(_job(given), recording.Option(**given)), json_)
 
 
-@click.command(cls=Verb, context_settings=SETTINGS)
+@click.command(
+    cls=Verb,
+    context_settings=SETTINGS,
+    short_help="Record that a prerequisite of the rollback was verified.",
+)
 @with_options(
     several("--item", "items", metavar="ID", help_="What was verified. Repeatable."),
     click.option("--all", "all_", is_flag=True, help="Every required item that is pending."),
@@ -195,7 +220,11 @@ def readiness(json_: bool, **given: Any) -> None:
         put_answer(recording.record(job, said), json_)
 
 
-@click.command(cls=Verb, context_settings=SETTINGS)
+@click.command(
+    cls=Verb,
+    context_settings=SETTINGS,
+    short_help="Record what was decided, and who approved it.",
+)
 @with_options(
     click.option("--option", metavar="ID", help="Without it, the one that is proposed."),
     several("--approve", metavar="NAME:ROLE", help_="Who approves it. Repeatable."),
@@ -204,6 +233,7 @@ def readiness(json_: bool, **given: Any) -> None:
     several("--service", "services", help_="Without it, as option or assessment say."),
     click.option("--supersedes", metavar="ID", help="The decision that it replaces."),
     text("--reason", help_="Why it is decided so."),
+    click.option("--for", "execution", metavar="ID", help="It was run before this: name it."),
     click.option("--id", metavar="ID", help="Such as D-2; without it, the next number."),
     *WHERE,
 )
@@ -220,7 +250,11 @@ def decision(json_: bool, **given: Any) -> None:
         put_answer(recording.record(_job(given), recording.Decision(**given)), json_)
 
 
-@click.command(cls=Verb, context_settings=SETTINGS)
+@click.command(
+    cls=Verb,
+    context_settings=SETTINGS,
+    short_help="Approve a decision, as its option is written now.",
+)
 @with_options(
     DECISION,
     click.option("--role", required=True, metavar="ROLE", help="Such as release_manager."),
@@ -241,9 +275,15 @@ def approval(json_: bool, **given: Any) -> None:
         put_answer(recording.record(_job(given), recording.Word(**given)), json_)
 
 
-@click.command("recovery-check", cls=Verb, context_settings=SETTINGS)
+@click.command(
+    "recovery-check",
+    cls=Verb,
+    context_settings=SETTINGS,
+    short_help="Record what the recovery checks saw, or plan them.",
+)
 @with_options(
     several("--check", "checks", metavar="ID[=SEEN]", help_="Which check, and what it saw."),
+    click.option("--plan", default="", metavar="ID", help="Plan this check, before execution."),
     click.option("--all", "all_", is_flag=True, help="Every check that was planned."),
     click.option("--passed", "result", flag_value="passed", help="What was expected was seen."),
     click.option("--failed", "result", flag_value="failed", help="It was not."),
@@ -251,10 +291,10 @@ def approval(json_: bool, **given: Any) -> None:
     text("--evidence", help_="What was seen, for each check that says nothing of its own."),
     text("--propagated", help_="What shows that the mitigation reached every instance."),
     click.option("--execution", metavar="ID", help="Which one arrived; else the last."),
-    text("--service", help_="Of a check that was not planned."),
-    text("--kind", help_="Of a check that was not planned: smoke, health, user_journey, slo."),
+    text("--service", help_="Of a check that is not planned yet."),
+    text("--kind", help_="Of such a check: smoke, health, user_journey or slo."),
     click.option("--critical/--not-critical", default=True, help="Whether it counts."),
-    text("--description", help_="Of a check that was not planned: what it looks at."),
+    text("--description", help_="Of such a check: what it looks at."),
     click.option("--from", "from_", metavar="FILE", help="JUnit results; - is standard input."),
     click.option("--offset", default="", metavar="Z|+01:00", help="Of times in them without one."),
     *WHERE,
@@ -262,7 +302,11 @@ def approval(json_: bool, **given: Any) -> None:
 def recovery_check(json_: bool, **given: Any) -> None:
     """Record that the mitigation arrived, and what the recovery checks saw.
 
+    Before the execution, --plan says what must work again afterwards.
+
     \b
+      incident-gates record recovery-check --plan api-smoke --service api \\
+          --kind smoke --description "GET /health answers"
       incident-gates record recovery-check --propagated "24 of 24 pods say v1.2.3"
       incident-gates record recovery-check --all --passed --evidence "run 5501"
       incident-gates record recovery-check --check api-smoke="503" --failed
@@ -282,7 +326,7 @@ def recovery_check(json_: bool, **given: Any) -> None:
         put_answer(recording.record(job, recording.Checked(all=everything, **given)), json_)
 
 
-@click.command(cls=Verb, context_settings=SETTINGS)
+@click.command(cls=Verb, context_settings=SETTINGS, short_help="Record an event of the timeline.")
 @with_options(
     click.argument("text", metavar="TEXT"),
     text("--signal", help_="It was a signal, from this system or person: intake log as well."),
@@ -301,7 +345,7 @@ def event(json_: bool, **given: Any) -> None:
         put_answer(recording.record(_job(given), **given), json_)
 
 
-@click.command(cls=Verb, context_settings=SETTINGS)
+@click.command(cls=Verb, context_settings=SETTINGS, short_help="Record how it ends.")
 @with_options(
     click.option(
         "--status",

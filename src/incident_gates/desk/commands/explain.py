@@ -10,7 +10,11 @@ from incident_gates.options import with_options
 from incident_gates.terminal import SETTINGS, Command, coloured, errors_as_sentences, put
 
 
-@click.command(cls=Command, context_settings=SETTINGS)
+@click.command(
+    cls=Command,
+    context_settings=SETTINGS,
+    short_help="Say what a rule, file, gate or word means, and why.",
+)
 @with_options(
     click.argument("topic", nargs=-1, metavar="[RULE|FILE|GATE|TERM]"),
     click.option("--json", "as_json", is_flag=True, help="For another program."),

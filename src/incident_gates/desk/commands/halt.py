@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from incident_gates.desk.commands.answer import JSON, Verb, answering, put_json
+from incident_gates.desk.commands.entries import AT
 from incident_gates.desk.commands.job import job_of
 from incident_gates.options import INCIDENT, POLICY, ROOT, with_options
-from incident_gates.terminal import SETTINGS, Command, errors_as_sentences, put
+from incident_gates.terminal import SETTINGS, put
 
 if TYPE_CHECKING:
     from incident_gates.desk.halts import Recorded
@@ -17,12 +18,11 @@ if TYPE_CHECKING:
 WHO = (
     click.option("--name", default="", metavar="NAME", help="Who; without it, git's author."),
     click.option("--role", default="", metavar="ROLE", help="Such as incident_commander."),
-    click.option("--at", default="", metavar="TIME", help="When (RFC 3339), if not now."),
+    AT,
 )
-JSON = click.option("--json", "as_json", is_flag=True, help="Say it as JSON.")
 
 
-@click.command(cls=Command, context_settings=SETTINGS)
+@click.command(cls=Verb, context_settings=SETTINGS, short_help="Record what stops the work.")
 @with_options(
     INCIDENT,
     click.option("--step", default="", metavar="N.N", help="The step that cannot go on."),
@@ -49,8 +49,8 @@ def halt(
     policy: str | None,
     resolved: bool,
     number: int | None,
-    as_json: bool,
-    **given: str,
+    json_: bool,
+    **given: Any,
 ) -> None:
     """Record what stops the work, in protocol-execution-log.md.
 
@@ -62,18 +62,18 @@ def halt(
       incident-gates halt --incident INC-2026-0042 --gate mitigation --cause "No backup"
       incident-gates halt --incident INC-2026-0042 --resolved --resolution "Backup taken"
     """
-    with errors_as_sentences():
+    with answering(json_):
         from incident_gates.desk import halts
 
         job, asked = job_of(incident=incident, root=root, policy=policy), halts.Asked(**given)
         said = halts.resolve(job, asked, number) if resolved else halts.halt(job, asked)
-        _show(said, as_json=as_json)
+        _show(said, json_)
 
 
-@click.command(cls=Command, context_settings=SETTINGS)
+@click.command(cls=Verb, context_settings=SETTINGS)
 @with_options(INCIDENT, *WHO, JSON, ROOT, POLICY)
 def proceed(
-    *, incident: str | None, root: str | None, policy: str | None, as_json: bool, **given: str
+    *, incident: str | None, root: str | None, policy: str | None, json_: bool, **given: Any
 ) -> None:
     """Record the decision to begin, with every prerequisite's status.
 
@@ -82,18 +82,18 @@ def proceed(
     \b
       incident-gates proceed --incident INC-2026-0042 --role incident_commander
     """
-    with errors_as_sentences():
+    with answering(json_):
         from incident_gates.desk import halts
 
         job = job_of(incident=incident, root=root, policy=policy)
         said = halts.proceed(job, halts.Asked(**given))
-        _show(said, as_json=as_json)
+        _show(said, json_)
     raise SystemExit(int(said.refused))
 
 
-def _show(said: Recorded, *, as_json: bool) -> None:
-    if as_json:
-        put(json.dumps(said.as_json, indent=2, ensure_ascii=False) + "\n")
+def _show(said: Recorded, json_: bool) -> None:
+    if json_:
+        put_json(said.as_json)
     else:
         put("\n".join(_lines(said)) + "\n")
 

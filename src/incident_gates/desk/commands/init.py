@@ -11,7 +11,11 @@ from incident_gates.options import ROOT
 from incident_gates.terminal import SETTINGS, Command, errors_as_sentences, put
 
 
-@click.command(cls=Command, context_settings=SETTINGS)
+@click.command(
+    cls=Command,
+    context_settings=SETTINGS,
+    short_help="Set a repository up; show everything, then ask.",
+)
 @click.option(
     "--only",
     metavar="PARTS",

@@ -36,7 +36,11 @@ def _ids_or_drafts(ctx: click.Context, param: click.Parameter, incomplete: str) 
     return [*drafts, *incident_ids(ctx, param, incomplete)]
 
 
-@click.command(cls=Verb, context_settings=SETTINGS)
+@click.command(
+    cls=Verb,
+    context_settings=SETTINGS,
+    short_help="Begin a record, or add what its phase asks for.",
+)
 @click.argument("what", metavar="[ID|WHAT]", required=False, shell_complete=_ids_or_drafts)
 @with_options(
     FROM,
@@ -45,6 +49,7 @@ def _ids_or_drafts(ctx: click.Context, param: click.Parameter, incomplete: str) 
     OFFSET,
     click.option("--commander", metavar="NAME", help="Who commands; goes to prerequisites.json."),
     click.option("--release-manager", metavar="NAME", help="Who acknowledged a rollback's cost."),
+    click.option("--at", metavar="TIME", help="Since when they do, if not now."),
     INCIDENT,
     click.option("--rule", metavar="RULE", help="The rule that a waiver or deviation is about."),
     click.option("--subject", metavar="TEXT", help="Its subject, where a rule has found several."),
@@ -89,8 +94,10 @@ def _drafted(what: str, root: str | None, given: dict[str, Any]) -> Written:
 
 
 def _begun(incident: str | None, root: str | None, given: dict[str, Any]) -> tuple[str, Any]:
+    from incident_gates.desk import found as finding
     from incident_gates.desk import new as beginning
     from incident_gates.desk.imports import filling, payload
+    from incident_gates.desk.record import words
 
     payloads = [payload.opened(source) for source in given["sources"]]
     begun = beginning.begin(given["incident"] if incident is None else incident, root, Path.cwd())
@@ -103,20 +110,37 @@ def _begun(incident: str | None, root: str | None, given: dict[str, Any]) -> tup
         entries = added.draft.placed()
         notes += [f"Note: {note}" for note in added.draft.notes]
         begun = begun._replace(filled=added.lines)
-    begun = begun._replace(notes=tuple(notes))
+    if incident is None and given["incident"] is None:
+        notes += _beside(root, begun.incident_id)
+    begun = begun._replace(notes=tuple(notes), next=words.next_command(finding.one(job)))
     listed = [{"file": e.file, "line": e.line, "entry": e.value} for e in entries]
     return beginning.text(begun), {**begun._asdict(), "entries": listed}
 
 
+def _beside(root: str | None, begun: str) -> list[str]:
+    """Who only wanted the next files of an open record hears that this began another one."""
+    from incident_gates.desk import found as finding
+
+    every = finding.every(job_of(root=root))
+    others = [f.record.incident_id for f in every if not finding.is_over(f.chain)]
+    others = [name for name in others if name != begun][-3:]
+    said = f"Note: {', '.join(others)} {'is' if len(others) == 1 else 'are'} open as well."
+    return [f"{said} For its next files: incident-gates new {others[-1]}"] if others else []
+
+
 def _people(job: Any, given: dict[str, Any]) -> list[str]:
     """Who commands and who acknowledged, where they were named."""
+    from incident_gates.errors import UsageError
+
     named = {key: given[key] for key in ("commander", "release_manager") if given[key]}
     if not named:
+        if given["at"]:
+            raise UsageError("--at says since when somebody commands: add --commander NAME.")
         return []
     from incident_gates.desk import found as finding
     from incident_gates.desk.record import prerequisites
 
-    return prerequisites.fill(finding.one(job), **named)
+    return prerequisites.fill(finding.one(job), **named, at=given["at"])
 
 
 def _json(data: Any) -> str:

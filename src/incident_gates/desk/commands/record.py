@@ -34,17 +34,27 @@ def record() -> None:
     """
 
 
+HINTS = {
+    "succeeded": "See first that it reached every instance.",
+    "unknown": "Find out what it did, and write that as its outcome.",
+    "failed": "Back to planning: another attempt takes a new decision.",
+}
 for _verb in VERBS:
     record.add_command(_verb)
 
 
-@record.command(cls=Verb, context_settings={**SETTINGS, "allow_interspersed_args": False})
+@record.command(
+    cls=Verb,
+    context_settings={**SETTINGS, "allow_interspersed_args": False},
+    short_help="Run a command and record what it did, without secrets.",
+)
 @with_options(
     INCIDENT,
     DECISION,
     click.option("--service", "services", multiple=True, metavar="NAME", help="Repeatable."),
     click.option("--change-reference", metavar="TEXT", help="Change record or pipeline run."),
     click.option("--emergency", metavar="REASON", help="Run before approval, and say why."),
+    click.option("--id", "known", metavar="ID", help="Add what this one lacks; run nothing."),
     click.option("--operator", metavar="NAME", help="Who; without it, git's author."),
     click.option(
         "--from",
@@ -79,6 +89,7 @@ def execution(*, json_: bool, **given: Any) -> None:
       incident-gates record execution --from deployment_status.json
       incident-gates record execution --at 02:25 --ended 02:27 --exit-code 0 \\
           --change-reference CHG-20931 -- ./rollback_backend.sh v1.2.3
+      incident-gates record execution --id E-1 --change-reference CHG-20931
     """
     with answering(json_):
         from incident_gates.desk.record import execution as recording
@@ -88,13 +99,18 @@ def execution(*, json_: bool, **given: Any) -> None:
         if source := given.pop("source"):
             _imported_deployment(job, source, given, json_=json_)
             return
+        if known := given.pop("known"):
+            put_answer(_supplied(job, known, given), json_)
+            return
         if not given["command"]:
             raise UsageError("Say what to run after --, or what ran with --from FILE.")
         past = {key: given.pop(key) for key in ("at", "ended", "exit_code", "output", "seen")}
         if any(value not in (None, "") for value in past.values()):
             put_answer(_ran(job, given, past), json_)
             return
-        done = recording.execution(job, recording.Order(**given, aside=json_), _warn)
+        done = recording.execution(
+            job, recording.Order(**given, aside=json_), _warn if json_ else _announce
+        )
         if isinstance(done, recording.NotReady):
             put_json(recording.refused(done)) if json_ else _refuse(done)
             code = 1
@@ -102,6 +118,17 @@ def execution(*, json_: bool, **given: Any) -> None:
             put_json(recording.as_json(done)) if json_ else _conclude(done)
             code = done.exit_code
     raise SystemExit(code)
+
+
+def _supplied(job: Job, known: str, given: dict[str, Any]) -> Answer:
+    from incident_gates.desk.record import ran
+    from incident_gates.errors import UsageError
+
+    keys = ("decision", "change_reference")
+    said = {key: given.pop(key) for key in keys}
+    if any(value not in (None, "", ()) for value in given.values()):
+        raise UsageError("--id takes --decision and --change-reference alone.")
+    return ran.supply(job, ran.Supplied(known, **said))
 
 
 def _ran(job: Job, given: dict[str, Any], past: dict[str, Any]) -> Answer:
@@ -126,6 +153,13 @@ def _imported_deployment(job: Job, source: str, given: dict[str, Any], *, json_:
     taken = payload.opened(source, ("github-deployment",))
     choices = filling.Choices(given["decision"], given["services"], only_decision=True)
     put_answer(filling.answered(filling.add(job, [taken], choices)), json_)
+
+
+def _announce(begun: Begun) -> None:
+    from incident_gates.desk import says
+
+    _remark("\n".join(says.wrapped(begun.announcement)))
+    _warn(begun)
 
 
 def _warn(begun: Begun) -> None:
@@ -158,14 +192,10 @@ def _conclude(done: Done) -> None:
     masked = entry.get("x-masked", 0)
     secrets = f"{masked} secret{'' if masked == 1 else 's'} masked in the record; look it over."
     lines = [said, *([secrets] if masked else []), *([done.said] if done.said else [])]
-    if entry["outcome"] == "succeeded":
-        lines.append("Next: see that it reached every instance, then type")
-        lines.append("  incident-gates record recovery-check --propagated TEXT")
-    elif entry["outcome"] == "unknown":
-        lines.append("Next: find out what it did, and write that as its outcome.")
-    else:
-        lines.append("Next: back to planning; another attempt takes a new decision.")
-    _remark("\n".join(part for line in lines for part in says.wrapped(line)))
+    lines += [HINTS[entry["outcome"]]]
+    wrapped = [part for line in lines for part in says.wrapped(line)]
+    wrapped += says.wrapped(f"Next: {done.next}", " " * 6) if done.next else []
+    _remark("\n".join(wrapped))
 
 
 def _remark(text: str) -> None:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from incident_gates.desk.commands.answer import Verb, answering
 from incident_gates.desk.commands.job import job_of
 from incident_gates.errors import GateError
 from incident_gates.options import POLICY, ROOT, with_options
 from incident_gates.terminal import (
     SETTINGS,
-    Command,
     coloured,
-    errors_as_sentences,
     incident_ids,
     put,
 )
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 COULD_NOT_TELL = 3
 
 
-@click.command(cls=Command, context_settings=SETTINGS)
+@click.command(cls=Verb, context_settings=SETTINGS)
 @with_options(
     click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATH]..."),
     ROOT,
@@ -59,8 +58,9 @@ COULD_NOT_TELL = 3
         show_default=True,
         help="Text for people, or JSON with all of it and the report of check.",
     ),
+    click.option("--json", "json_", is_flag=True, help="The same as --format json."),
 )
-def status(*, format_: str, every: float | None, announce: bool, **given: Any) -> None:
+def status(*, format_: str, every: float | None, announce: bool, json_: bool, **given: Any) -> None:
     """Say what is done, what is missing, and what to type next.
 
     Several incidents: one line for each open one. It judges nothing: the exit code is 0
@@ -73,11 +73,12 @@ def status(*, format_: str, every: float | None, announce: bool, **given: Any) -
       incident-gates status --announce
       incident-gates status --format json
     """
-    with errors_as_sentences():
+    json_ = json_ or format_ == "json"
+    with answering(json_):
         job = job_of(**given)
         if every is not None:
-            _watch(job, every, announce=announce, json=format_ == "json")
-        said, code = _said(job, announce=announce, json=format_ == "json")
+            _watch(job, every, announce=announce, json=json_)
+        said, code = _said(job, announce=announce, json=json_)
         put(said)
     raise SystemExit(COULD_NOT_TELL if code == COULD_NOT_TELL else 0)
 

@@ -11,7 +11,6 @@ from incident_gates import atomic, derived, seal
 from incident_gates.desk import lock, says, templates
 from incident_gates.errors import UsageError
 from incident_gates.evidence.refusal import Refusal
-from incident_gates.incident import Record
 from incident_gates.report.escape import visible
 
 if TYPE_CHECKING:
@@ -111,14 +110,7 @@ def put(what: str, found: Found, name: str, text: str, notes: Iterable[str] = ()
 
 def _standing(found: Found, name: str) -> Document:
     """The file as it stands now, read under the lock."""
-    record = found.record
-    fresh = Record(
-        record.folder,
-        site=record.site,
-        base=record.base,
-        protocol=record.protocol,
-        flat=record.flat,
-    ).document(name)
+    fresh = found.record.again().document(name)
     if fresh is None or fresh.refusal:
         why = fresh.refusal.what if fresh and fresh.refusal else "it cannot be read"
         raise UsageError(f"{name} is left as it is: {why}. Mend or remove it, then run it again.")

@@ -31,9 +31,10 @@ def write(what: str, found: Found, _: Options) -> kept.Written:
     """Drafts the incident report."""
     chain = found.chain
     body = "\n".join(["", *_lines(chain)]) + "\n"
+    sources = [*SOURCES, timeline.NAME] if _told(chain)[1] else SOURCES
     began = chain.detected or chain.declared
     day = began.day if began else found.now.date().isoformat()
-    text = kept.front(found, NAME, body, SOURCES, day) + body
+    text = kept.front(found, NAME, body, sources, day) + body
     return kept.put(what, found, NAME, text, [*_blame(body), *_named(chain, body)])
 
 
@@ -103,16 +104,26 @@ def _stated(label: str, node: Node) -> Iterator[str]:
 
 
 def _timeline(chain: Chain) -> Iterator[str]:
-    """The main events; beside a timeline that somebody typed, those that it holds as well."""
-    known = [entry.time for entry in chain.timeline.entries if entry.time]
-    main = [event for event in timeline.events(chain) if event.main]
-    held = [e for e in main if not known or any(overlap(e.time, time) for time in known)]
+    """The main events, one a line."""
+    held, _ = _told(chain)
     if not held:
         yield "TODO the main events, as in incident-timeline.md"
     several = len({event.time.day for event in held}) > 1
     for event in held:
         day = f"{event.time.day} " if several else ""
         yield f"- {day}{words.clock(event.time)} - {event.text}"
+
+
+def _told(chain: Chain) -> tuple[list[timeline.Event], bool]:
+    """The main events, and whether the timeline chose them: one that somebody keeps does.
+
+    A timeline that holds hardly any of them was only begun, and chooses nothing.
+    """
+    known = [entry.time for entry in chain.timeline.entries if entry.time]
+    main = [event for event in timeline.events(chain) if event.main]
+    held = [e for e in main if any(overlap(e.time, time) for time in known)]
+    chosen = len(held) * 2 >= len(main) > 0
+    return (held, True) if chosen else (main, False)
 
 
 def _factors(chain: Chain) -> Iterator[str]:

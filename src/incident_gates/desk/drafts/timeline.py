@@ -248,7 +248,10 @@ def _own(found: Found) -> list[Own]:
     if document is None or document.refusal or not kept.may_replace(document):
         return []
     source = document.text.replace("\r\n", "\n").split("\n")
+    signals = {(e.time, e.column("text")) for e in found.chain.intake[0].entries}
     typed = [e for e in found.chain.timeline.entries if derived.is_own(source[_line(e)])]
+    # `record event --signal` writes both files: the line would stand here twice.
+    typed = [e for e in typed if (e.time, e.column("text")) not in signals]
     return [Own(e.time, _lines(source, _line(e))) for e in typed if e.time]
 
 

@@ -49,7 +49,7 @@ def exact(length: timedelta) -> str:
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     units = ((days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s"))
-    return " ".join(f"{amount} {unit}" for amount, unit in units if amount) or "0 min"
+    return " ".join(f"{amount} {unit}" for amount, unit in units if amount) or "less than a minute"
 
 
 def clock(time: Time) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates import atomic
 from incident_gates.desk import found as finding
-from incident_gates.desk import lock
+from incident_gates.desk import lock, masking
 from incident_gates.desk.imports import assessment, execution, logs, recovery
 from incident_gates.desk.imports.payload import Payload, kinds, opened, parsed, read
 from incident_gates.desk.record import draft as drafting
@@ -123,7 +123,17 @@ def _filled(draft: Draft, payload: Payload, choices: Choices, seen: Seen) -> Ite
     if not again:
         seen.paths.add(payload.path)
         yield f"  kept as {payload.path}"
-        draft.notes += payload.claims.notes
+        draft.notes += [*payload.claims.notes, *_secrets(payload)]
+
+
+def _secrets(payload: Payload) -> list[str]:
+    """What looks like a secret is kept with the rest, for a digest is of all of it: it is said."""
+    found = masking.spans(payload.data.decode("utf-8", "replace"), {})
+    if not found:
+        return []
+    kinds_ = ", ".join(dict.fromkeys(span.kind for span in found))
+    said = f"what was imported holds what looks like a secret ({kinds_}). It stands as it came in"
+    return [f"{said} {payload.path} and in what that filled: look before you commit it."]
 
 
 def _new(draft: Draft, payload: Payload, choices: Choices, seen: Seen) -> list[str]:

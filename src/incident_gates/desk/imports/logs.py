@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from incident_gates.desk.imports import citing
 from incident_gates.desk.record import log
-from incident_gates.errors import CouldNotTell
 from incident_gates.evidence import times
 
 if TYPE_CHECKING:
@@ -19,15 +18,6 @@ if TYPE_CHECKING:
 SIGNALS, NOTICES = log.SIGNALS.name, log.NOTICES.name
 # What a person can still read; the payload holds the rest.
 MOST = 200
-TABLES = {
-    SIGNALS: ("## More signals", "", "| Time | Source | Signal |", "|---|---|---|"),
-    NOTICES: (
-        "## More notices",
-        "",
-        "| Time | Channel | Audience | Message | Sender |",
-        "|---|---|---|---|---|",
-    ),
-}
 
 
 def filled(draft: Draft, payload: Payload, fresh: Collection[str]) -> list[str]:
@@ -74,14 +64,7 @@ def _add(draft: Draft, kind: log.Log, time: str, columns: Mapping[str, str]) -> 
     moment = times.parse(time)
     if moment is None:
         return
-    text = draft.text(kind.name)
-    try:
-        changed, line = log.added(kind, text, moment, columns)
-    except CouldNotTell:
-        # Bare times below an earlier date would be read as of that date: not in that table then.
-        newline = "\r\n" if "\r\n" in text else "\n"
-        apart = [text.rstrip(), "", *TABLES[kind.name], ""]
-        changed, line = log.added(kind, newline.join(apart), moment, columns)
+    changed, line = log.added(kind, draft.text(kind.name), moment, columns)
     draft.add_line(kind.name, changed, line, {**columns, "at": time})
 
 

@@ -58,6 +58,8 @@ def record(job: Job, said: Assessment) -> words.Answer:
             _clocks(draft, said, moment)
             intake.judged_real(draft, assessors, entry["rationale"], moment)
         _prerequisites(draft, said)
+        draft.notes += _unavailable(said)
+    draft.notes += _unnamed(draft, assessors)
     names = words.joined(
         [
             a["name"] if a["severity"] == severity else f"{a['name']} ({a['severity']})"
@@ -69,6 +71,43 @@ def record(job: Job, said: Assessment) -> words.Answer:
         f"{severity} by {names} at {moment.time.clock} UTC",
         _announcement(draft, severity),
     )
+
+
+def flags(job: Job, said: Assessment) -> words.Answer:
+    """Adds what is known of data and customers to the classification that stands."""
+    with opened(job) as draft:
+        chain = draft.found.chain
+        if chain.severity is None:
+            raise UsageError("No severity stands yet: say it with --severity and --by.")
+        for flag in FLAGS:
+            known, value = chain.prerequisites[flag].flag, getattr(said, flag)
+            if known is not None and value is not None and known != value:
+                option = f"--{flag.replace('_', '-')}"
+                raise UsageError(f"{option}: {str(known).lower()} is recorded already.")
+        _prerequisites(draft, said)
+        for flag in FLAGS:
+            if getattr(said, flag) is not None:
+                draft.noted(prerequisites.NAME, (flag,), getattr(said, flag))
+    stated = [f"{e.where[0]} {str(e.value).lower()}" for e in draft.entries]
+    return words.answered(draft, words.joined(stated).replace("_", " "), "")
+
+
+def _unavailable(said: Assessment) -> list[str]:
+    """That nobody knows since when is recorded, and counted."""
+    if not (said.impact_started or "").startswith(NOT_AVAILABLE):
+        return []
+    return ["without the time when the impact began, gate 1 will fail (SEV008)."]
+
+
+def _unnamed(draft: Draft, assessors: Sequence[dict[str, Any]]) -> list[str]:
+    """Whoever commands by their own word alone: nothing is agreed until the record names them."""
+    found = files.fresh(draft.found)
+    if not found.chain.consensus or found.chain.consensus[-1].commander:
+        return []
+    said = "neither policy nor prerequisites.json names {} as incident commander, so nothing is"
+    said += " agreed. If so, name them: incident-gates new {} --commander NAME"
+    ident = found.record.incident_id
+    return [said.format(a["name"], ident) for a in assessors if a["role"] == "incident_commander"]
 
 
 def false_positive(job: Job, by: str, why: str, at: str | None, source: str) -> words.Answer:
@@ -192,7 +231,14 @@ def _classify(
 
 
 def _more_voices(draft: Draft, assessors: Sequence[dict[str, Any]]) -> None:
-    index = draft.found.chain.consensus[-1].classification.node.pointer[1]
+    found = draft.found
+    standing = found.chain.consensus[-1].classification
+    for assessor in assessors:
+        said = [a for a in standing.assessors if found.chain.same(a.name, assessor["name"])]
+        verdict = found.limits.severity(assessor["severity"])
+        if said and found.limits.severity(said[-1].severity) == verdict:
+            raise UsageError(f"{assessor['name']} said {assessor['severity']} already.")
+    index = standing.node.pointer[1]
     for assessor in assessors:
         draft.append(NAME, ("classifications", index, "assessors"), assessor)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from incident_gates.desk.record import given, words
+from incident_gates.desk.record import given, ran, words
 from incident_gates.desk.record.draft import opened
 from incident_gates.errors import UsageError
+from incident_gates.incident import is_placeholder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,8 @@ class Decision(NamedTuple):
     reason: str = ""
     approve: Sequence[str] = ()
     standing: Sequence[str] = ()
+    # The execution that came before it, in an emergency.
+    execution: str | None = None
     at: str | None = None
     source: str = ""
 
@@ -38,6 +41,7 @@ def record(job: Job, said: Decision) -> words.Answer:
     with opened(job) as draft:
         found = draft.found
         option = chosen(found, said.option)
+        _refuse_unwritten(option)
         moment = given.moment(said.at, found.now, source=said.source)
         entry = _entry(found, said, option, moment)
         approvals = [_approval(found, text, option, moment, said) for text in said.approve]
@@ -45,6 +49,8 @@ def record(job: Job, said: Decision) -> words.Answer:
         approvals += [_standing(found, ident, option) for ident in said.standing]
         draft.drop(NAME, ("x-example",))
         draft.append(NAME, ("decisions",), {**entry, "approvals": approvals})
+        if said.execution:
+            ran.tie(draft, said.execution, entry["id"])
     by = [a["by"]["name"] if "by" in a else a["standing"] for a in approvals]
     sentence = f"{entry['id']}: {entry['action']} ({option.id})"
     sentence += f", approved by {words.joined(by)}" if by else ", not yet approved"
@@ -67,10 +73,22 @@ def chosen(found: Found, wanted: str | None) -> Option:
     return next(o for o in options if o.id == wanted)
 
 
+def _refuse_unwritten(option: Option) -> None:
+    """Nobody can answer for what nobody wrote: a template is no option yet."""
+    unsaid = [key for key, (value, _) in option.stated.items() if is_placeholder(value)]
+    if is_placeholder(option.title):
+        unsaid.insert(0, "title")
+    if not option.strategy and "strategy" not in unsaid:
+        unsaid.append("strategy")
+    if unsaid:
+        said = f"{option.id} is not written yet ({', '.join(unsaid)})"
+        raise UsageError(f"{said}. Write it first: incident-gates record option")
+
+
 def _entry(found: Found, said: Decision, option: Option, moment: given.Moment) -> dict[str, Any]:
     chain = found.chain
     taken = [d.id for d in chain.decisions]
-    services = given.listed(said.services) or _services(found, option)
+    services = given.listed(said.services) or _services(found, option, said.execution)
     if not services:
         raise UsageError("Neither option nor assessment names a service: say it with --service.")
     entry = {
@@ -86,7 +104,9 @@ def _entry(found: Found, said: Decision, option: Option, moment: given.Moment) -
     return {key: value for key, value in entry.items() if value}
 
 
-def _services(found: Found, option: Option) -> list[str]:
+def _services(found: Found, option: Option, execution: str | None) -> list[str]:
+    if execution:
+        return list(ran.one(found.chain, execution, "--for").services)
     stated = option.field("services")
     return given.listed([stated]) if stated else list(found.chain.affected_services)
 
@@ -97,8 +117,8 @@ def _superseded(found: Found, wanted: str | None) -> str:
     live = [d.id for d in chain.decisions if chain.superseding(d) is None]
     if wanted:
         return given.among(wanted, live, "--supersedes")
-    ran = {e.decision for e in chain.executions}
-    waiting = [ident for ident in live if ident not in ran]
+    carried_out = {e.decision for e in chain.executions}
+    waiting = [ident for ident in live if ident not in carried_out]
     if waiting:
         said = f"{waiting[-1]} stands and was not carried out"
         raise UsageError(f"{said}: replace it with --supersedes {waiting[-1]}.")

@@ -12,7 +12,7 @@ from incident_gates import atomic, engine
 from incident_gates.desk import found as finding
 from incident_gates.desk import json_text, lock, masking, running
 from incident_gates.desk.record import files as files_of
-from incident_gates.desk.record import given
+from incident_gates.desk.record import given, words
 from incident_gates.desk.record.draft import refuse_closed
 from incident_gates.errors import CouldNotTell, GateError, UsageError
 from incident_gates.evidence import files, strict_json
@@ -63,6 +63,8 @@ class Done(NamedTuple):
     entry: dict[str, Any]
     said: str
     incident: str
+    announcement: str
+    next: str = ""
 
 
 class Begun(NamedTuple):
@@ -72,6 +74,10 @@ class Begun(NamedTuple):
     bars: list[Finding]
     report: IncidentReport
     approve_within_minutes: float
+    announcement: str
+
+
+STEP = "3.1"
 
 
 def execution(job: Job, order: Order, warn: Callable[[Begun], None]) -> NotReady | Done:
@@ -104,7 +110,8 @@ def _begin(found: Found, order: Order) -> NotReady | Begun:
     if bars and not order.emergency:
         return NotReady(report, bars)
     files_of.save(found, EXECUTIONS, text, changed)
-    return Begun(entry, bars, report, found.limits.threshold("break_glass_minutes"))
+    minutes = found.limits.threshold("break_glass_minutes")
+    return Begun(entry, bars, report, minutes, words.step(found, STEP))
 
 
 def _entry(found: Found, order: Order) -> dict[str, Any]:
@@ -113,10 +120,10 @@ def _entry(found: Found, order: Order) -> dict[str, Any]:
     early = order.emergency and order.decision is None and not chain.decisions
     decision = None if early else given.decision(chain, order.decision)
     services = [given.plain(s) for s in order.services] or list(
-        decision.services if decision else ()
+        (decision and decision.services) or chain.affected_services
     )
     if not services:
-        raise UsageError("The decision names no service: say which with --service.")
+        raise UsageError("Neither decision nor assessment names a service: add --service.")
     command, masked, _ = masking.command(order.command)
     reference = masking.masked(given.plain(order.change_reference or ""))
     reason = masking.masked(given.plain(order.emergency or ""))
@@ -224,17 +231,26 @@ def _finish(found: Found, begun: dict[str, Any], ended: running.Ended) -> Done:
             entry = _completed(files_of.fresh(found), begun, ending)
     except (GateError, OSError, AttributeError, TypeError) as error:
         entry = {**begun, **ending}
-        said = (
-            f"{EXECUTIONS} could not be changed ({error}). The entry is in {_aside(found, entry)}."
-        )
+        why = error.strerror if isinstance(error, OSError) else error
+        said = f"{EXECUTIONS} could not be changed ({why}). {_kept(found, entry)}"
     code = INTERRUPTED if ended.interrupted else ended.status
-    return Done(code, entry, said, found.record.incident_id)
+    step, next_ = words.step(found, STEP), "" if said else _next(found)
+    return Done(code, entry, said, found.record.incident_id, step, next_)
+
+
+def _next(found: Found) -> str:
+    """What to type next, once the entry is written; the exit code matters more."""
+    try:
+        return words.next_command(files_of.fresh(found))
+    except (GateError, OSError):
+        return ""
 
 
 def as_json(done: Done) -> dict[str, Any]:
     """What was run, for a program."""
     found = {"incident": done.incident, "file": EXECUTIONS, "entry": done.entry}
-    return {**found, "said": done.said, "exit_code": done.exit_code}
+    said = {"said": done.said, "announcement": done.announcement, "next": done.next}
+    return {**found, **said, "exit_code": done.exit_code}
 
 
 def refused(refusal: NotReady) -> dict[str, Any]:
@@ -291,10 +307,20 @@ def _output(found: Found, entry_id: str, ended: running.Ended) -> dict[str, Any]
 
 def _attach(found: Found, path: str, data: bytes) -> None:
     target = found.record.folder / path
-    target.parent.mkdir(exist_ok=True)
+    if not target.parent.is_symlink():
+        target.parent.mkdir(exist_ok=True)
     if target.parent.is_symlink():
         raise OSError(f"{target.parent.name} is a link")
     atomic.write(target, data)
+
+
+def _kept(found: Found, entry: dict[str, Any]) -> str:
+    """Where the entry is; where nothing can be written, what somebody has to write down."""
+    try:
+        return f"The entry is in {_aside(found, entry)}."
+    except OSError:
+        ended = f"completed_at {entry['completed_at']}, exit_code {entry['exit_code']}"
+        return f"Nor is there another place for it: write down by hand {entry['id']}, {ended}."
 
 
 def _aside(found: Found, entry: dict[str, Any]) -> str:

@@ -9,20 +9,11 @@ from incident_gates.desk.found import Found
 from incident_gates.errors import CouldNotTell, UsageError
 from incident_gates.evidence import bounds, files, strict_json
 from incident_gates.evidence.refusal import Refusal
-from incident_gates.incident import Record
 
 
 def fresh(found: Found) -> Found:
     """The same record, read again."""
-    record = found.record
-    again = Record(
-        record.folder,
-        site=record.site,
-        base=record.base,
-        protocol=record.protocol,
-        flat=record.flat,
-    )
-    return Found(again, found.limits, finding.moment())
+    return Found(found.record.again(), found.limits, finding.moment())
 
 
 def text(found: Found, name: str) -> str:

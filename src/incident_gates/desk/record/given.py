@@ -65,7 +65,7 @@ class Moment(NamedTuple):
 
 def moment(text: str | None, now: datetime, option: str = "--at", source: str = "") -> Moment:
     """A time as typed, or now: RFC 3339, or the clock of the last 24 hours (02:23, UTC)."""
-    said = plain(source or "")
+    said = line(source or "")
     if text is None:
         shown = finding.shown(now)
         return Moment(shown, times.parse(shown) or _now(now), backfilled=False, source=said)
@@ -114,7 +114,7 @@ def clock(value: Any) -> str:
 
 def name(found: Found, given: str | None, option: str) -> str:
     """Who is meant: as typed, or the author that git knows."""
-    said = plain(given).strip() if given else templates.author(found.record.base)
+    said = line(given) if given else templates.author(found.record.base)
     if not said:
         raise UsageError(f"Git knows no user.name here: say who with {option} NAME.")
     return said
@@ -123,6 +123,11 @@ def name(found: Found, given: str | None, option: str) -> str:
 def plain(text: str) -> str:
     """Text from the command line without what cannot be written or seen."""
     return running.visible(text.encode("utf-8", "backslashreplace").decode())
+
+
+def line(text: str) -> str:
+    """The same on one line: in a Markdown file a second one could begin an entry, or a heading."""
+    return " ".join(plain(text).split())
 
 
 def decision(chain: Chain, wanted: str | None) -> Decision:
@@ -158,7 +163,7 @@ def person(found: Found, written: str, option: str, otherwise: str = "") -> dict
         named = _only_role(found, who.strip()) or otherwise
     if not named:
         raise UsageError(f"{option} {written}: in which role? Write {who.strip()}:ROLE.")
-    return {"name": plain(who).strip(), "role": role(found, named, option)}
+    return {"name": line(who), "role": role(found, named, option)}
 
 
 def _only_role(found: Found, who: str) -> str:

@@ -6,13 +6,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from incident_gates import facts
-from incident_gates.desk.record import log
+from incident_gates.desk.record import given, log
 from incident_gates.evidence import markdown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from incident_gates.desk.record import given
     from incident_gates.desk.record.draft import Draft
 
 NAME = log.SIGNALS.name
@@ -41,7 +40,7 @@ def judge(
         "Verdict": verdict,
         "By": f"{by['name']} ({by['role']})",
         "Time": clock,
-        "Reason": log.noted(" ".join(why.split()), moment.recorded(draft.found.now)),
+        "Reason": log.noted(given.line(why), moment.recorded(draft.found.now)),
     }
     lines = [f"- {key}: {value}" for key, value in stated.items()]
     text = draft.text(NAME)

@@ -52,9 +52,11 @@ def added(log: Log, text: str, time: Time, columns: Mapping[str, str]) -> tuple[
     """The text with one more entry, and the line on which it stands."""
     plain = {key: _cell(value) for key, value in columns.items()}
     before = _read(log, text)
-    for stamp in _stamps(before, time):
+    stamps = _stamps(before, time)
+    # Bare times below an earlier date would be read as of that date: then it goes to the end.
+    for stamp, last in [*((stamp, False) for stamp in stamps), (stamps[-1], True)]:
         entry = Line(stamp, time, plain)
-        changed, line = _inserted(log, text, before, entry)
+        changed, line = _inserted(log, text, before, entry, last=last)
         if _holds(log, before, changed, line, time):
             return changed, line
     said = f"{log.name} could not be changed without touching what stands there: write it by hand."
@@ -93,7 +95,7 @@ def _cell(text: str) -> str:
     return re.sub(r"([\\|<`*\[])", r"\\\1", line)
 
 
-def _inserted(log: Log, text: str, before: facts.Log, new: Line) -> tuple[str, int]:
+def _inserted(log: Log, text: str, before: facts.Log, new: Line, *, last: bool) -> tuple[str, int]:
     lines = text.split("\n")
     stamp, time, columns = new
     table = _table(log, _parsed(log, text))
@@ -104,7 +106,7 @@ def _inserted(log: Log, text: str, before: facts.Log, new: Line) -> tuple[str, i
         entry = " - ".join(said)
     else:
         return _new_table(log, lines, stamp, columns)
-    at = _position(lines, before, time, table)
+    at = _position(lines, before, None if last else time, table)
     newline = "\r" if "\r\n" in text else ""
     if at == len(lines) or (at and _needs_gap(lines[at - 1], entry)):
         lines.insert(at, newline)
@@ -132,8 +134,8 @@ def _ended(text: str) -> str:
     return text if text.endswith("\n") else text + "\n"
 
 
-def _position(lines: list[str], log: facts.Log, time: Time, table: Table | None) -> int:
-    """The index of the line before which the entry belongs."""
+def _position(lines: list[str], log: facts.Log, time: Time | None, table: Table | None) -> int:
+    """The index of the line before which the entry belongs; without a time, the end."""
     dated = [(e.time, e.place.line or 1) for e in log.entries if e.time]
     starts = [t.earliest for t, _ in sorted(dated, key=lambda pair: pair[1])]
     falling = len(starts) > 1 and all(b <= a for a, b in itertools.pairwise(starts))
@@ -142,7 +144,8 @@ def _position(lines: list[str], log: facts.Log, time: Time, table: Table | None)
         (t, line) for t, line in dated if table is None or line in {r.line for r in table.rows}
     ]
     for then, line in sorted(inside, key=lambda pair: pair[1]):
-        if (time.earliest > then.earliest) if falling else (then.earliest > time.earliest):
+        early, late = (then, time) if falling else (time, then)
+        if early and late and early.earliest < late.earliest:
             return line - 1
     if table:
         return max([table.line + 1, *(row.line for row in table.rows)])

@@ -104,12 +104,12 @@ def _content(
     stated = {key: typed.get(key) or cited[key] for key in LABELS}
     title = said.title or _cited(found, known.get("title", ""))
     _complete(found, title, stated)
-    one_line = {key: " ".join(given.plain(value).split()) for key, value in stated.items() if value}
+    one_line = {key: given.line(value) for key, value in stated.items() if value}
     text = given.plain(said.text or _cited(found, known.get("text", ""))).strip()
     if known:
         source = standing.source(found, "options", known["id"])
         text = "\n\n".join(part for part in (text, f"Cited from {source}.") if part)
-    return " ".join(given.plain(title).split()), one_line, text
+    return given.line(title), one_line, text
 
 
 def _complete(found: Found, title: str, stated: Mapping[str, str]) -> None:
@@ -159,7 +159,7 @@ def _add(draft: Draft, ident: str, title: str, stated: Mapping[str, str], text: 
     listed[start:end] = [*above, *lines, ""]
     changed = "\n".join(listed)
     changed = changed.replace("\n", "\r\n") if "\r\n" in before else changed
-    _check(before, changed, ident)
+    _check(before, changed, ident, dummy)
     value = {"id": ident, "title": title, **stated}
     draft.add_line(PLAN, changed, start + len(above) + 1, value)
 
@@ -185,14 +185,29 @@ def _place(parsed: markdown.Markdown, lines: list[str]) -> int:
     return at
 
 
-def _check(before: str, changed: str, ident: str) -> None:
-    """No other option may read differently than it did: its approvals are of its text."""
-    old = {
-        o.id: o.sha256 for o in facts.options(markdown.parse(before)) if not is_placeholder(o.title)
-    }
-    new = {o.id: o.sha256 for o in facts.options(markdown.parse(changed))}
+def _check(before: str, changed: str, ident: str, dummy: markdown.Section | None) -> None:
+    """No other option may read differently than it did: its approvals are of its text.
+
+    Nor may any other section: a text that leaves a code block open swallows what follows.
+    """
+    parsed = markdown.parse(before), markdown.parse(changed)
+    old = {o.id: o.sha256 for o in facts.options(parsed[0]) if not is_placeholder(o.title)}
+    new = {o.id: o.sha256 for o in facts.options(parsed[1])}
+    there = [_outline(s) for s in parsed[0].sections if s != dummy]
+    now = [_outline(s) for s in parsed[1].sections if not _is_option(s, ident)]
     if {k: v for k, v in new.items() if k != ident} != old or ident not in new:
         raise CouldNotTell(f"{PLAN} could not be changed without touching what stands there.")
+    if now != there:
+        raise UsageError("--text: close the code blocks and comments in it.")
+
+
+def _outline(section: markdown.Section) -> tuple[str, int, int]:
+    return section.title, section.level, len(section.blocks)
+
+
+def _is_option(section: markdown.Section, ident: str) -> bool:
+    heading = facts.OPTION.match(section.title)
+    return bool(heading and not is_placeholder(heading["title"]) and heading["id"] == ident)
 
 
 def _propose(draft: Draft, ident: str, said: Option, known: Mapping[str, Any]) -> None:
@@ -204,7 +219,7 @@ def _propose(draft: Draft, ident: str, said: Option, known: Mapping[str, Any]) -
     vacant = not facts.said(standing_)
     if not (said.propose or vacant):
         return
-    why = given.plain(said.why).strip() or _reason(draft.found, known)
+    why = given.line(said.why) or _reason(draft.found, known)
     if not why:
         raise UsageError("Nothing is proposed yet: say with --why why this option is.")
     lines = ["## Proposal", "", f"- Option: {ident}", f"- Why: {' '.join(why.split())}", ""]

@@ -51,7 +51,7 @@ def approved(found: Found, text: str, role: str, name: str, *, at: str | None = 
     author = templates.author(found.record.base) or "somebody"
     entry = {
         "approval": approval,
-        "by": {"name": given.plain(name).strip(), "role": role},
+        "by": {"name": given.line(name), "role": role},
         "approved_at": moment.value,
         "reference": f"named by {author} in this record at {finding.shown(found.now)}",
         **moment.recorded(found.now),

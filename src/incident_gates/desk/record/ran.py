@@ -15,7 +15,10 @@ from incident_gates.evidence.times import Order, order
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from incident_gates.chain import Chain
     from incident_gates.desk.found import Found
+    from incident_gates.desk.record.draft import Draft
+    from incident_gates.facts import Execution
     from incident_gates.run import Job
 
 
@@ -49,12 +52,62 @@ def record(job: Job, ran: Ran) -> words.Answer:
     return words.answered(draft, sentence, words.step(found, "3.1"))
 
 
+class Supplied(NamedTuple):
+    """What an entry lacked when it was written."""
+
+    id: str
+    decision: str | None = None
+    change_reference: str | None = None
+
+
+def supply(job: Job, said: Supplied) -> words.Answer:
+    """Adds to an execution what its entry lacks; what is recorded is never replaced."""
+    with opened(job) as draft:
+        chain = draft.found.chain
+        if not (said.decision or said.change_reference):
+            raise UsageError("--id adds what is lacking: --decision ID or --change-reference TEXT.")
+        run = one(chain, said.id, "--id")
+        if said.decision:
+            _lacking(draft, run, "decision", given.decision(chain, said.decision).id)
+        if said.change_reference:
+            reference = given.said(said.change_reference, "--change-reference")
+            _lacking(draft, run, "change_reference", masking.masked(reference).text)
+        _noted(draft, run)
+    return words.answered(draft, f"{run.id}: completed; not run now", "")
+
+
+def tie(draft: Draft, wanted: str, decision: str) -> None:
+    """Names in an execution the decision that was taken for it afterwards."""
+    run = one(draft.found.chain, wanted, "--for")
+    _lacking(draft, run, "decision", decision)
+    _noted(draft, run)
+
+
+def one(chain: Chain, wanted: str, option: str) -> Execution:
+    """The execution of that id."""
+    given.among(wanted, [e.id for e in chain.executions], option)
+    return next(e for e in chain.executions if e.id == wanted)
+
+
+def _lacking(draft: Draft, run: Execution, key: str, value: str) -> None:
+    if run.node[key].text:
+        said = f"{run.id} names its {key.replace('_', ' ')} already: {run.node[key].text}"
+        raise UsageError(f"{said}. What is recorded is not replaced.")
+    draft.put(EXECUTIONS, (*run.node.pointer, key), value)
+
+
+def _noted(draft: Draft, run: Execution) -> None:
+    where = run.node.pointer
+    draft.noted(EXECUTIONS, where, draft.value(EXECUTIONS)["executions"][int(where[1])])
+
+
 def _said(found: Found, ran: Ran, started: given.Moment) -> dict[str, Any]:
     early = ran.emergency and ran.decision is None and not found.chain.decisions
     decision = None if early else given.decision(found.chain, ran.decision)
-    services = given.listed(ran.services) or list(decision.services if decision else ())
+    known = (decision and decision.services) or found.chain.affected_services
+    services = given.listed(ran.services) or list(known)
     if not services:
-        raise UsageError("The decision names no service: say which with --service.")
+        raise UsageError("Neither decision nor assessment names a service: add --service.")
     command, hidden, _ = masking.command(ran.command)
     texts = {
         "change_reference": masking.masked(given.plain(ran.change_reference or "")),

@@ -10,7 +10,7 @@ from incident_gates.errors import UsageError
 from incident_gates.incident import is_placeholder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from incident_gates.desk.record.draft import Draft
     from incident_gates.run import Job
@@ -46,6 +46,7 @@ def record(job: Job, said: Readiness) -> words.Answer:
     """Marks items as verified or unmet, adds a new one, or cites those that stand."""
     with opened(job) as draft:
         _begin(draft, said.target)
+        _clear(draft, said)
         for entry in standing.readiness(draft.found, given.listed(said.standing)):
             _put(draft, entry)
         if said.category:
@@ -66,12 +67,15 @@ def cite(draft: Draft, option: Mapping[str, Any], option_id: str, verified: Veri
     """Brings what a known option needs: items that stand, items to verify, recovery checks."""
     found = draft.found
     _begin(draft, "")
+    _drop_items(draft, _is_dummy)
     for entry in standing.readiness(found, option.get("readiness", ())):
         _put(draft, entry)
     for entry in option.get("verify", ()):
         pending = {**entry, "required": True, "status": "pending"}
         _put(draft, {"id": entry["id"], **pending})
-    _plan(draft, option.get("recovery_checks", ()))
+    _drop_checks(draft)
+    for check in option.get("recovery_checks", ()):
+        plan(draft, check)
     if verified.items:
         _mark(draft, verified._replace(items=given.listed(verified.items)), "")
     waiting = _pending(draft)
@@ -80,18 +84,35 @@ def cite(draft: Draft, option: Mapping[str, Any], option_id: str, verified: Veri
 
 
 def _begin(draft: Draft, target: str) -> None:
-    """Clears what the template says of nobody; what upstream knows is cited."""
-    top = draft.value(NAME)
-    for index in reversed(range(len(top.get("items", [])))):
-        if _is_dummy(top["items"][index]):
-            draft.drop(NAME, ("items", index))
-    planned = top.get("recovery_checks", [])
-    for index in reversed(range(len(planned))):
-        if is_placeholder(str(planned[index].get("service", ""))):
-            draft.drop(NAME, ("recovery_checks", index))
+    """What is gone back to; what upstream knows is cited."""
     if target:
         draft.put(NAME, ("rollback_target",), given.said(target, "--target"))
     _cite_upstream(draft)
+
+
+def _clear(draft: Draft, said: Readiness) -> None:
+    """Takes out the template's items that nothing asks for: only a rollback needs each of them."""
+    data = draft.found.limits.protocol.data
+    asking = {*data["rollback_strategies"], "fail_forward", ""}
+    strategies = {option.strategy for option in draft.found.chain.planned} or {""}
+    if not said.all and not strategies & asking:
+        named = given.listed(said.verified.items)
+        _drop_items(draft, lambda item: _is_dummy(item) and item.get("id") not in named)
+
+
+def _drop_items(draft: Draft, which: Callable[[Mapping[str, Any]], bool]) -> None:
+    items = draft.value(NAME).get("items", [])
+    for index in reversed(range(len(items))):
+        if which(items[index]):
+            draft.drop(NAME, ("items", index))
+
+
+def _drop_checks(draft: Draft) -> None:
+    """Takes out the checks that the template plans of no service."""
+    planned = draft.value(NAME).get("recovery_checks", [])
+    for index in reversed(range(len(planned))):
+        if is_placeholder(str(planned[index].get("service", ""))):
+            draft.drop(NAME, ("recovery_checks", index))
 
 
 def _is_dummy(item: Mapping[str, Any]) -> bool:
@@ -118,7 +139,11 @@ def _cite_upstream(draft: Draft) -> None:
 
 
 def _put(draft: Draft, entry: dict[str, Any]) -> None:
-    """Adds an item, or completes the one of that id while nobody has verified it."""
+    """Adds an item, or completes the one of that id while nobody has verified it.
+
+    The template's item of the same kind gives way to it.
+    """
+    _give_way(draft, entry["category"], entry["id"])
     items = draft.value(NAME).get("items", [])
     index = next((i for i, item in enumerate(items) if item.get("id") == entry["id"]), None)
     if index is None:
@@ -127,13 +152,22 @@ def _put(draft: Draft, entry: dict[str, Any]) -> None:
         draft.replace(NAME, ("items", index), {**items[index], **entry})
 
 
-def _plan(draft: Draft, checks: Sequence[Mapping[str, Any]]) -> None:
+def _give_way(draft: Draft, category: str, ident: str) -> None:
+    _drop_items(
+        draft, lambda i: _is_dummy(i) and (i.get("category") == category or i.get("id") == ident)
+    )
+
+
+def plan(draft: Draft, check: Mapping[str, Any]) -> bool:
+    """Plans a recovery check, unless one of that id is planned already."""
+    _drop_checks(draft)
     planned = {c.get("id") for c in draft.value(NAME).get("recovery_checks", [])}
-    for check in checks:
-        if check["id"] not in planned:
-            entry = {k: check[k] for k in ("id", "service", "kind")}
-            entry["critical"] = check.get("critical", True)
-            draft.append(NAME, ("recovery_checks",), {**entry, "description": check["description"]})
+    if check["id"] in planned:
+        return False
+    entry = {k: check[k] for k in ("id", "service", "kind")}
+    entry["critical"] = check.get("critical", True)
+    draft.append(NAME, ("recovery_checks",), {**entry, "description": check["description"]})
+    return True
 
 
 def _new(draft: Draft, said: Readiness) -> None:
@@ -142,6 +176,7 @@ def _new(draft: Draft, said: Readiness) -> None:
     if len(said.verified.items) != 1:
         raise UsageError("--category describes one new item: name it with --item ID.")
     ident = said.verified.items[0]
+    _give_way(draft, said.category, ident)
     taken = [i.get("id") for i in draft.value(NAME).get("items", [])]
     entry = {
         "id": given.new_id(ident, taken, "--item"),

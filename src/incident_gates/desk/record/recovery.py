@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incident_gates import facts, schema
-from incident_gates.desk.record import files, given, words
+from incident_gates.desk import verbs
+from incident_gates.desk.record import files, given, readiness, words
 from incident_gates.desk.record.draft import opened
 from incident_gates.errors import UsageError
 
@@ -34,12 +35,15 @@ class Checked(NamedTuple):
     kind: str = ""
     critical: bool = True
     description: str = ""
+    plan: str = ""
     at: str | None = None
     source: str = ""
 
 
 def record(job: Job, said: Checked) -> words.Answer:
     """Adds a result to each check named, or says that the mitigation has arrived."""
+    if said.plan:
+        return _plan(job, said)
     with opened(job) as draft:
         found = draft.found
         if not found.chain.executions:
@@ -56,6 +60,21 @@ def record(job: Job, said: Checked) -> words.Answer:
     now = files.fresh(draft.found)
     draft.notes += _rate(now)
     return words.answered(draft, "; ".join(sentences), words.step(now, "3.2"))
+
+
+def _plan(job: Job, said: Checked) -> words.Answer:
+    """Says before anything is executed what must work again afterwards."""
+    if said.checks or said.all or said.result or said.propagated:
+        raise UsageError("--plan says what will be checked; results come after the execution.")
+    with opened(job) as draft:
+        if verbs.recovering(draft.found.chain):
+            raise UsageError("It was executed already: record what is seen with --check ID.")
+        given.said(said.description, "--description")
+        entry = {"id": said.plan, **_described(said.plan, (), said)}
+        if not readiness.plan(draft, entry):
+            raise UsageError(f"--plan {said.plan} is planned already.")
+    kind = f"{entry['kind']} of {entry['service']}"
+    return words.answered(draft, f"{said.plan} is planned: {kind}", words.step(draft.found, "2.2"))
 
 
 def _arrived(draft: Draft, said: Checked, moment: given.Moment) -> str:

@@ -260,6 +260,8 @@ def _slo(found: Found, text: str) -> dict[str, str]:
     objective, separator, observed = text.rpartition("=")
     if not separator and len(breached) == 1:
         return {"objective": breached[0], "observed": given.said(text, "--slo")}
+    if not separator and breached:
+        raise UsageError(f"--slo: write OBJECTIVE=OBSERVED for each of: {'; '.join(breached)}")
     given.among(objective.strip(), breached, "--slo")
     return {"objective": objective.strip(), "observed": given.said(observed, "--slo")}
 

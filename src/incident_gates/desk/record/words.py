@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incident_gates.desk import awareness, says, steps
-from incident_gates.desk.record import files, following
+from incident_gates.desk.record import files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ def answered(draft: Draft, said: str, announcement: str, next_: str = "") -> Ans
         said,
         entries,
         announcement,
-        next_ or following.verb(files.fresh(found)) or next_command(files.fresh(found)),
+        next_ or next_command(files.fresh(found)),
         tuple(draft.notes),
     )
 

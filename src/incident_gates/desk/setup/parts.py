@@ -133,10 +133,10 @@ def editor(site: Site) -> Proposal:
     before = sites.text(site, SETTINGS)
     try:
         settings = jsonc.read(before if before and before.strip() else "{}\n")
+        for entry in catalog.entries():
+            settings = _associated(settings, entry, site)
     except Refusal as refusal:
         raise UsageError(jsonc.refusal_sentence(SETTINGS, refusal)) from refusal
-    for entry in catalog.entries():
-        settings = _associated(settings, entry, site)
     after = settings.text if settings.text != (before or "") else before
     if after == before:
         return _there("editor", SETTINGS, before or "", "It knows the schemas already.")
@@ -149,10 +149,11 @@ def _associated(settings: jsonc.Settings, entry: catalog.Entry, site: Site) -> j
     patterns = [catalog.below(pattern, site) for pattern in entry.patterns]
     key = "json.schemas" if entry.json else "yaml.schemas"
     empty: Any = [] if entry.json else {}
-    there = settings.value.get(key)
-    if there is None:
+    if key not in settings.value:
         settings = jsonc.added(settings, (), key, empty)
     there = settings.value[key]
+    if not isinstance(there, type(empty)):
+        raise UsageError(f"{key} is not what VS Code expects there.")
     known = [e.get("url") for e in there if isinstance(e, dict)] if entry.json else there
     if entry.url in known:
         return settings

@@ -75,3 +75,5 @@ def refuse_links(site: Site, path: str) -> None:
         name = "/".join(parts[:count])
         if (site.base / name).is_symlink():
             raise UsageError(f"{name} is a link, and nothing is written through one.")
+        if count < len(parts) and (site.base / name).is_file():
+            raise UsageError(f"{name} is a file, so {path} cannot stand below it.")
