@@ -73,7 +73,8 @@ def resolved_is_closed(chain: Chain, limits: Limits) -> Iterator[Breach]:
         days = limits.threshold("close_within_days")
         said = f"the status is {chain.status or 'missing'}, not closed"
         if resolved:
-            ago = show_duration(chain.now - resolved.earliest)
+            seconds = (chain.now - resolved.earliest) // timedelta(seconds=1)
+            ago = show_duration(timedelta(seconds=seconds))
             said = f"resolved {ago} ago and not closed (status {chain.status or 'missing'})"
         expected = f"closed within {days:g} days"
         yield Breach((status or chain.resolution).place, said, expected, subject="status")
