@@ -158,6 +158,12 @@ PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 LINK = re.compile(r"(?:\]\(|src=\")(?!\w+:|#)([^)#\s\"]+)")
 
 
+def test_the_policy_on_the_page_is_the_one_that_the_tour_uses() -> None:
+    tour = yaml.safe_load((ROOT / "docs/tour.yaml").read_text("utf-8"))
+    page = (ROOT / "docs/desk.md").read_text("utf-8")
+    assert tour["before"]["files"][".incident-gates.yaml"].strip() in page
+
+
 def test_the_readme_types_what_the_tour_types() -> None:
     """The commands of its block "During an incident", line by line."""
     steps = yaml.safe_load((ROOT / "docs/tour.yaml").read_text("utf-8"))["steps"]

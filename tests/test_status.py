@@ -243,6 +243,14 @@ def test_the_announcement_is_the_protocols(site: Site, words: str) -> None:
     assert ("2 failed" in second) is ("PHASE 4 START" in words)
 
 
+@starting("complete")
+def test_a_packaged_record_still_has_a_status(site: Site) -> None:
+    assert CliRunner().invoke(cli.main, ["aggregate"]).exit_code == 0
+    said = site.status(at="2026-03-20T00:00:00Z")
+    assert (said.exit_code, "Nothing is missing." in said.output) == (0, True), said.output
+
+
+
 def test_several_are_told_apart_by_who_waits(site: Site) -> None:
     site.folder.rename(site.folder.with_name("INC-2026-0041"))
     for path in site.folder.with_name("INC-2026-0041").iterdir():

@@ -80,6 +80,7 @@ class Custody:
         self.refusal: Refusal | None = None
         self.told: Told | None = None
         self._plans: dict[str, dict[str, str]] = {}
+        self._stated: dict[str, dict[tuple[str, ...], Stated]] = {}
 
     # --- the seal ---
 
@@ -247,8 +248,10 @@ class Custody:
 
     def stated(self, file: str) -> dict[tuple[str, ...], Stated]:
         """What a file states now."""
-        value = self.record.node(file).value
-        return recorded.of(value) if isinstance(value, dict) else {}
+        if file not in self._stated:
+            value = self.record.node(file).value
+            self._stated[file] = recorded.of(value) if isinstance(value, dict) else {}
+        return self._stated[file]
 
     def first(self, file: str, stated: Stated) -> Version | None:
         """The oldest version of a file that states the same."""

@@ -81,13 +81,27 @@ class Judgement:
 
 
 def judge(record: Record, limits: Limits, now: datetime, request: Request) -> IncidentReport:
-    """One record's report; where our own code breaks down, one that says so and is no pass."""
+    """One record's report."""
+    return judge_chain(chain_of(record, limits, now, request), request)
+
+
+def chain_of(record: Record, limits: Limits, now: datetime, request: Request) -> Chain:
+    """The events of a record, as a request has them judged."""
+    history = limits.history != "off" if request.history is None else request.history
+    history = request.told.asked if request.told else history
+    chain = Chain(record, limits, now, fixed=request.fixed, history=history)
+    custody.of(chain).told = request.told
+    return chain
+
+
+def judge_chain(chain: Chain, request: Request) -> IncidentReport:
+    """The report on a record; where our own code breaks down, one that says so and is no pass."""
     try:
-        return _judge(record, limits, now, request)
+        return _judge(chain, request)
     except Exception as error:
         if DEBUG in os.environ:
             raise
-        return _could_not_tell(record, limits, now, error)
+        return _could_not_tell(chain.record, chain.limits, chain.now, error)
 
 
 def _could_not_tell(
@@ -115,12 +129,9 @@ def _could_not_tell(
     )
 
 
-def _judge(record: Record, limits: Limits, now: datetime, request: Request) -> IncidentReport:
+def _judge(chain: Chain, request: Request) -> IncidentReport:
     """Runs the rules, and resolves every place, so that the record can be let go."""
-    history = limits.history != "off" if request.history is None else request.history
-    history = request.told.asked if request.told else history
-    chain = Chain(record, limits, now, fixed=request.fixed, history=history)
-    custody.of(chain).told = request.told
+    record, limits = chain.record, chain.limits
     selected = request.gates or tuple(gate.id for gate in limits.protocol.gates)
     judgement = Judgement()
     _run(chain, judgement, selected, after=False)
@@ -375,7 +386,8 @@ def _state(chain: Chain) -> str:
         return "closed" if chain.closed else "resolved"
     declared = chain.declared
     minutes = (chain.now - declared.earliest) // A_MINUTE if declared else 0
-    since = f" · declared {show_duration(minutes * A_MINUTE)} ago" if declared else ""
+    ago = f"{show_duration(minutes * A_MINUTE)} ago" if minutes else "just now"
+    since = f" · declared {ago}" if declared else ""
     return f"in progress · phase {chain.phase} of 4{since}"
 
 

@@ -41,7 +41,7 @@ def _times(chain: Chain) -> tuple[datetime | None, datetime | None]:
     """When something was last written down later, and when the last entry of its own time is."""
     found = [
         pair
-        for name in chain.record.names
+        for name in chain.record.names & chain.record.protocol.artifacts.keys()
         if name.endswith(".json") and (document := chain.record.document(name))
         for pair in _written(document.value)
     ]

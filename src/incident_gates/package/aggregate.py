@@ -242,12 +242,10 @@ def packaged(tasks: Sequence[Task], setting: Setting, limits: Limits) -> Iterato
     bundled = [_record(task, limits) for task in tasks if task.bundle]
     known = together.histories(bundled)
     for task in tasks:
-        yield _packaged(task, setting, _judged(task, setting, limits), known.get(task.folder))
+        yield _packaged(task, setting, _judged(task, setting, limits, known.get(task.folder)))
 
 
-def _packaged(
-    task: Task, setting: Setting, judged: Judged, history: History | None
-) -> many.Written:
+def _packaged(task: Task, setting: Setting, judged: Judged) -> many.Written:
     """Writes the pages of one record: each is old or new, and the sums come last."""
     pages = pages_of(judged, task.seals)
     listed = manifest.decoded(pages[own.MANIFEST])
@@ -255,8 +253,6 @@ def _packaged(
     beside = statements.beside(judged, subjects, task.target, setting.statements)
     written = list(_write(task.target, {**pages, **beside.pages}, setting.here, beside.stale))
     if task.bundle:
-        if history:
-            custody.of(judged.chain).history = history
         members = members_of(judged, pages, setting.layers)
         named = {name: member.sha256 for name, member in members.items()}
         bundle.write(task.bundle, members, statements.made(judged, named, setting.statements))
@@ -265,14 +261,15 @@ def _packaged(
     return written, run.EXIT_CODES[judged.report.verdict], part
 
 
-def _judged(task: Task, setting: Setting, limits: Limits) -> Judged:
+def _judged(task: Task, setting: Setting, limits: Limits, history: History | None) -> Judged:
     record = _record(task, limits)
     fixed = setting.request.fixed
     now = setting.now if fixed else moment(record, limits, setting.now)
-    asked = _asks_git(task, limits)
-    report = engine.judge(record, limits, now, setting.request._replace(history=asked))
-    chain = Chain(record, limits, now, fixed=fixed, history=asked)
-    return Judged(record, limits, chain, report, task.committed)
+    request = setting.request._replace(history=_asks_git(task, limits))
+    chain = engine.chain_of(record, limits, now, request)
+    if history:
+        custody.of(chain).history = history
+    return Judged(record, limits, chain, engine.judge_chain(chain, request), task.committed)
 
 
 def _asks_git(task: Task, limits: Limits) -> bool:

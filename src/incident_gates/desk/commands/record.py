@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from incident_gates.desk.record.words import Answer
     from incident_gates.run import Job
 
+# The rule that an operator is no approver: another person is the way out, no emergency.
+OWN_APPROVAL = "MIT020"
+
 
 @click.group(cls=Group, context_settings=SETTINGS)
 def record() -> None:
@@ -168,18 +171,25 @@ def _warn(begun: Begun) -> None:
 
     if "emergency" not in begun.entry:
         return
-    minutes = begun.approve_within_minutes
-    lines = says.wrapped(f"EMERGENCY: every approval must follow within {minutes:g} min.")
+    lines = []
+    if begun.unapproved:
+        minutes = begun.approve_within_minutes
+        lines += says.wrapped(f"EMERGENCY: every approval must follow within {minutes:g} min.")
     if begun.bars:
         excuses = "It excuses late approvals, and nothing else; the record will show the rest."
         lines += [*says.numbered(begun.report, "EVEN SO", begun.bars), excuses]
-    _remark("\n".join(lines))
+    if lines:
+        _remark("\n".join(lines))
 
 
 def _refuse(refused: NotReady) -> None:
     from incident_gates.desk import says
 
-    lines = says.numbered(refused.report, "NOT EXECUTED", refused.bars)
+    lines = list(says.numbered(refused.report, "NOT EXECUTED", refused.bars))
+    if any(bar.rule == OWN_APPROVAL for bar in refused.bars):
+        lines.append(
+            "Nothing ran: who approved it must not run it; --operator NAME says who types."
+        )
     way_out = 'If waiting does more harm: --emergency "REASON" runs it before it is approved.'
     _remark("\n".join([*lines, way_out]))
 

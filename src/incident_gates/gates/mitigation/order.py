@@ -190,7 +190,7 @@ def prerequisites_before_execution(chain: Chain, limits: Limits) -> Iterator[Bre
     for what, entries in _prerequisites(chain).items():
         timed = [(time, node) for node, key in entries if (time := node[key].time)]
         # A later entry of the same kind is a hand-over or a second look; the first one counts.
-        if not timed or any(_stands(node["standing"]) for node, _ in entries):
+        if not timed:
             continue
         time, node = min(timed, key=lambda pair: pair[0].latest)
         key = entries[0][1]
