@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from incident_gates import derived, facts
+from incident_gates import derived, facts, run
 from incident_gates.cli import main
 from incident_gates.desk.drafts import KINDS, rca, words, yaml_text
 from incident_gates.errors import CouldNotTell
@@ -384,6 +386,29 @@ def test_a_waiver_names_the_roles_that_its_gate_asks_for(site: Site) -> None:
     assert "an entry for this finding of MIT011 already" in again.output
 
 
+@starting("contradictions", "complete")
+def test_only_rules_that_find_something_here_are_proposed(
+    site: Site, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime(2026, 3, 20, tzinfo=timezone.utc)
+    monkeypatch.setattr(run, "moment", lambda _: now)
+    result = site.run("new", "deviation", "--incident", ID)
+    assert result.exit_code == 2
+    said = " ".join(result.output.split())
+    if "complete" in request.node.name:
+        assert said == f"Error: Nothing is found in {ID} that takes a deviation."
+        return
+    named = re.findall(r"[A-Z]{3}\d{3}", said)
+    assert "MIT004" in named
+    for rule in named:
+        answer = site.run("new", "deviation", "--rule", rule, "--incident", ID)
+        assert answer.exit_code == 0 or "say which with --subject" in " ".join(
+            answer.output.split()
+        )
+    waivable = site.run("new", "waiver", "--incident", ID)
+    assert "MIT004" not in waivable.output
+
+
 @starting("contradictions")
 @pytest.mark.parametrize(
     ("arguments", "said"),
@@ -490,6 +515,14 @@ def test_an_amendment_lists_what_is_not_as_sealed_with_both_digests(site: Site) 
     assert not any("is sealed" in note for note in site.new("rca")["notes"])
     site.remove("incident-timeline.md")
     assert any("The record is sealed" in note for note in site.new("timeline")["notes"])
+    site.remove("retrospective.md")
+    for what, state in (
+        ("timeline", "current"), ("rca", "current"), ("retrospective", "written"),
+        ("retrospective", "current"),
+    ):  # fmt: skip
+        said = site.new(what)
+        assert said["state"] == state
+        assert not any("is sealed" in note for note in said["notes"])
     site.new("amendment")
     again = site.run("new", "amendment", "--incident", ID)
     assert again.exit_code == 2

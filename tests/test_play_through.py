@@ -362,9 +362,11 @@ def test_an_expired_standing_item_is_not_cited(play: Play) -> None:
     states = {s["state"]: s for s in play.read("prerequisites.json")["system_states"]}
     assert "standing" in states["monitoring_access"]
     assert "standing" not in states["privileged_credentials"]
-    said = play.type("02:21", "record", "option", "--standing", "rollback-backend", code=2)
-    assert "script ran out at 2026-03-13T00:00:00Z: verify it anew" in said.output
-    assert not (play.site / FOLDER / "mitigation-plan.md").exists()
+    said = play.type("02:21", "record", "option", "--standing", "rollback-backend")
+    assert "item script ran out at 2026-03-13T00:00:00Z" in " ".join(said.output.split())
+    items = {i["id"]: i for i in play.read("rollback-readiness-checklist.json")["items"]}
+    assert items["script"]["status"] == "pending"
+    assert not {"standing", "verified_by", "evidence"} & items["script"].keys()
 
 
 def test_what_must_be_verified_anew_is_pending_until_somebody_says_so(play: Play) -> None:

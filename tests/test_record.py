@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from test_desk import ID, Desk, starting
+from test_desk import ID, Desk, change_option, execute, lack_approval, lack_credentials, starting
 
 from incident_gates import protocol, schema
 from incident_gates.desk import found as finding
@@ -364,6 +364,45 @@ def test_a_check_goes_on_where_it_stands(desk: Desk) -> None:
 
 
 @starting("in-progress-4")
+def test_who_was_told_in_the_second_of_the_resolution_was_told_after_it(desk: Desk) -> None:
+    def at_the_same_second(top: Any) -> None:
+        told = top["stakeholders_informed"]
+        top["resolved_at"] = "2026-03-14T02:38:00Z"
+        top["stakeholders_informed"] = [t for t in told if t["audience"] == "support_lead"]
+
+    desk.change("resolution-summary.json", at_the_same_second)
+    log = desk.folder / "communication-log.md"
+    whole = log.read_text("utf-8")
+    for before, waits in (("02:37:59 UTC", True), ("02:38:00 UTC", False)):
+        log.write_text(whole.replace("02:38 UTC", before), "utf-8")
+        said = json.loads(desk.run("status", "--json").stdout)["status"][0]["next"]
+        told = "record notice" in said[0] and "--audience sre_on_call,product_owner" in said[0]
+        assert told is waits, said
+    record(desk, "resolution", "--status", "closed")
+    informed = desk.read("resolution-summary.json")["stakeholders_informed"]
+    assert {t["audience"]: t["informed_at"] for t in informed} == {
+        "support_lead": "2026-03-14T02:39:00Z",
+        "sre_on_call": "2026-03-14T02:38:00Z",
+        "product_owner": "2026-03-14T02:38:00Z",
+    }
+
+
+@pytest.mark.parametrize(
+    ("spoil", "follows"),
+    [(None, False), (lack_credentials, False), (lack_approval, True), (change_option, True)],
+)
+def test_an_emergency_asks_for_approvals_only_where_one_is_missing(
+    desk: Desk, spoil: Any, *, follows: bool
+) -> None:
+    if spoil:
+        spoil(desk)
+    done = execute(desk, "print('ran')", "--emergency", "Orders are charged twice")
+    assert (done.exit_code, done.stdout) == (0, "ran\n")
+    assert ("every approval must follow" in done.stderr) is follows
+    assert ("EVEN SO" in done.stderr) is (spoil in (lack_credentials, change_option))
+
+
+@starting("in-progress-4")
 def test_what_is_resolved_does_not_become_unresolved(desk: Desk) -> None:
     assert "an incident of its own" in refused(desk, "resolution", "--status", "monitoring")
 
@@ -540,7 +579,8 @@ def test_what_was_decided_long_ago_is_still_run_and_not_only_written_down(desk: 
         (["notice", "--audience", "a", *NOTICE, "--at", "2999-01-01T00:00:00Z"], "later than now"),
         (["notice", "--audience", "a", "--channel", "x", "--message", "TODO"], "what there is to"),
         (["assessment", "--severity", "SVE-1", "--by", "A:operator"], "did you mean SEV-1?"),
-        (["assessment", "--severity", "SEV-1", "--by", "Al"], "in which role?"),
+        (["assessment", "--severity", "SEV-1", "--by", "Al"], "--by Al: in which role?"),
+        (["assessment", "--severity", "SEV-1", "--by", "Al:"], "--by Al: in which role? Write Al:"),
         (["assessment", "--severity", "SEV-1", "--by", "A:incident_comander"], "did you mean inc"),
         (["assessment", "--severity", "SEV-1", "--by", "A:x", "--by", "@a:y"], "named twice"),
         (["option", *HOTFIX, "--id", "O-1"], "is taken already"),
@@ -559,12 +599,111 @@ def test_what_was_decided_long_ago_is_still_run_and_not_only_written_down(desk: 
         (["resolution", "--status", "reslved"], "did you mean resolved?"),
         (["event", "x", "--incident", "INC-9"], "There is no incident"),
         (["event", "x", "--at", "yesterday"], "write 02:23 (UTC"),
+        (
+            ["event", "x", "--at", "25:99"],
+            "--at 25:99: there is no such time of day; write 02:23 (UTC, the last 24 hours) or RFC",
+        ),
     ],
 )
 def test_what_the_record_forbids_is_one_sentence(
     desk: Desk, arguments: list[str], sentence: str
 ) -> None:
     assert sentence in refused(desk, *arguments)
+
+
+STANDING = """\
+schema_version: "1.0"
+standing:
+  system_states:
+    - {id: dashboards, state: monitoring_access, verified_by: {name: Sam, role: operator},
+       verified_at: 2026-03-02T09:00:00Z, method: looked, expires_at: 2026-04-01T00:00:00Z}
+  readiness:
+    - {id: dry-run, category: script, description: its dry run is clean,
+       verified_by: {name: Sam, role: operator}, verified_at: 2026-03-11T15:00:00Z,
+       evidence: run 8790, expires_at: 2026-04-11T00:00:00Z}
+  options:
+    - {id: backend, title: "Back to {previous_release}", strategy: rollback, services: [api],
+       action: "./rollback.sh {previous_release}", risks: none, dependencies: none,
+       expected_duration: 10 min, readiness: [dry-run],
+       verify: [{id: snapshot, category: backup, description: it restores}]}
+"""
+KNOWN = ("option", "--standing", "backend", "--why", "it is known")
+SEEN = ("--by", "Lee", "--evidence", "run 8812")
+
+
+def begun(desk: Desk) -> None:
+    """A record whose policy knows an option, with nothing upstream and nothing planned."""
+    (desk.site / ".incident-gates.yaml").write_text(STANDING)
+    shutil.rmtree(desk.site / ".artifacts")
+    desk.run("new", ID)
+    assert not (desk.folder / "production-deployment-report.json").exists()
+
+
+def test_the_release_that_an_option_cites_is_taken_from_what_is_typed(desk: Desk) -> None:
+    begun(desk)
+    said = refused(desk, *KNOWN)
+    assert "cites {previous_release}" in said
+    assert said.endswith("lacks: say it with --target.\n")
+    done = record(desk, *KNOWN, "--target", "v1.2.3")
+    assert done.exit_code == 0, done.output
+    option = next(o for o in chain().options if o.title == "Back to v1.2.3")
+    plan = text(desk, "mitigation-plan.md")
+    assert "- Target: v1.2.3\n" in plan
+    assert "- Action: ./rollback.sh v1.2.3\n" in plan
+    assert option.strategy == "rollback"
+
+
+def items(desk: Desk) -> dict[str, Any]:
+    found = desk.read("rollback-readiness-checklist.json")["items"]
+    return {item["id"]: item for item in found}
+
+
+def test_a_standing_item_that_ran_out_is_one_to_verify_anew(desk: Desk) -> None:
+    begun(desk)
+    done = record(desk, *KNOWN, "--target", "v1.2.3")
+    assert done.exit_code == 0, done.output
+    assert items(desk)["dry-run"]["status"] == "pending"
+    assert "standing" not in items(desk)["dry-run"]
+    said = " ".join(done.output.split())
+    assert "Note: the standing item dry-run ran out at 2026-04-11T00:00:00Z" in said
+    assert record(desk, "readiness", "--item", "dry-run", *SEEN).exit_code == 0
+    mine = items(desk)["dry-run"]
+    assert (mine["status"], mine["verified_by"]["name"]) == ("verified", "Lee")
+    # Cited once more, what was verified is left as it is.
+    again = record(desk, *KNOWN, "--target", "v1.2.3", "--id", "O-9")
+    assert again.exit_code == 0, again.output
+    assert "ran out" not in again.output
+    assert items(desk)["dry-run"] == mine
+
+
+def test_a_standing_item_that_ran_out_can_be_verified_at_once(desk: Desk) -> None:
+    begun(desk)
+    verified = ("--verified", "dry-run", "--verified", "snapshot", *SEEN)
+    done = record(desk, *KNOWN, "--target", "v1.2.3", *verified)
+    assert done.exit_code == 0, done.output
+    assert "ran out" not in done.output
+    found = items(desk)
+    for ident in ("dry-run", "snapshot"):
+        assert (found[ident]["status"], found[ident]["evidence"]) == ("verified", "run 8812")
+    # Named as one that stands, it is refused still.
+    assert "ran out at 2026-04-11" in refused(desk, "readiness", "--standing", "dry-run")
+
+
+def test_a_standing_state_that_ran_out_is_said(desk: Desk) -> None:
+    begun(desk)
+    said = desk.run("new", ID, "--commander", "Alex")
+    assert said.exit_code == 0, said.output
+    assert (
+        "Note: monitoring_access is not cited: standing.system_states.dashboards stood until "
+        "2026-04-01 00:00 UTC. Verify it anew."
+    ) in " ".join(said.output.split())
+
+    def verify(top: Any) -> None:
+        for entry in top["system_states"]:
+            entry.update(verified_by={"name": "Lee", "role": "operator"})
+
+    desk.change("prerequisites.json", verify)
+    assert "stood until" not in desk.run("new", ID, "--commander", "Kim").output
 
 
 @starting("complete")

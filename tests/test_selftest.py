@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from click.testing import CliRunner
+from test_play_through import FOLDER, before_execution, execute, recover_and_close
+from test_play_through import play as desk  # noqa: F401 - a fixture
 
 from incident_gates import schema
 from incident_gates.cli import main
@@ -34,6 +36,8 @@ from incident_gates.rules import RULES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from test_play_through import Play
+
     from incident_gates.package.selftest.bench import Bench
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -42,6 +46,8 @@ CATALOGUE = yaml.safe_load((EXAMPLES / "examples.yaml").read_text("utf-8"))["exa
 PASSING = [e["name"] for e in CATALOGUE if e["verdict"] == "passed" and "require" not in e]
 MUTATIONS = table.load().mutations
 WIDTH = 80
+# Of a record that the desk wrote, with a policy that lists people.
+MOST_LEFT = 6
 
 
 def folder_of(example: str) -> Path:
@@ -117,6 +123,24 @@ def test_little_of_it_does_not_apply(example: str, trials_of: Trials) -> None:
     """All but a false alarm have nearly everything that can be spoilt."""
     left = [t for t in trials_of[example] if t.outcome is Outcome.NOT_APPLICABLE]
     assert len(left) <= 2 or example == "false-positive", [named(t) for t in left]
+
+
+# --- a record that the desk wrote ----------------------------------------------------------------
+
+
+def test_no_mutation_of_what_the_desk_wrote_is_missed(desk: Play) -> None:  # noqa: F811
+    """Its notices, its derived timeline and report, and a policy that lists people."""
+    before_execution(desk)
+    execute(desk)
+    recover_and_close(desk)
+    trials = proving.run(desk.site / FOLDER).trials
+    assert [named(t) for t in trials if t.outcome is Outcome.MISSED] == []
+    left = {t.rule: t.why for t in trials if t.outcome is Outcome.NOT_APPLICABLE}
+    assert left["MIT019"] == "by the policy others are release managers"
+    assert left["REC016"] == "it was derived from them"
+    caught = {t.rule for t in trials if t.outcome is Outcome.CAUGHT}
+    assert {"SEV010", "SEV012", "SEV013", "RES013", "REC007", "CUS011"} <= caught
+    assert len([t for t in trials if t.outcome is Outcome.NOT_APPLICABLE]) <= MOST_LEFT
 
 
 # --- every rule ----------------------------------------------------------------------------------
@@ -324,6 +348,24 @@ def test_a_pointer_names_places(pointer: str, found: list[int]) -> None:
 def test_what_is_not_there_is_not_applicable_in_words() -> None:
     with pytest.raises(NotApplicable, match="the record has no standing of approvals"):
         pointers.found({"approvals": []}, "/approvals/*/standing")
+
+
+def test_a_comment_holds_no_entry() -> None:
+    text = "<!-- A row:\n| 02:13 UTC | x | -->\n| 02:14 UTC | y |\n<!-- | 02:15 UTC | -->\n"
+    assert lines.matching(text, lines.ENTRY) == [2]
+
+
+def test_a_line_is_looked_for_under_its_heading() -> None:
+    text = "# R\n- 02:01\n## Timeline\n- 02:02\n### Later\n- 02:03\n## Actions\n- 02:04\n"
+    assert lines.matching(text, lines.ENTRY, under="(?i)timeline") == [3, 5]
+    with pytest.raises(NotApplicable):
+        lines.matching(text, lines.ENTRY, under="Impact")
+
+
+def test_an_audience_is_found_however_it_is_spelt(bench_of: dict[str, Bench]) -> None:
+    pattern = bench_of["complete"].values.filled("(?i){audience}")
+    assert all(re.search(pattern, text) for text in ("SRE On-call", "sre_on_call", "SRE oncall"))
+    assert not re.search(pattern, "Product Owner")
 
 
 def test_a_section_ends_where_the_next_of_its_level_begins() -> None:

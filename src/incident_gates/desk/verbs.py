@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from incident_gates import facts
-from incident_gates.evidence.times import Order, order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -284,7 +283,7 @@ def not_told_last(chain: Chain) -> list[str]:
     told = {
         audience
         for sent in chain.notices
-        if sent.time and order(resolved, sent.time) is Order.PROVEN
+        if sent.time and sent.time.earliest >= resolved.earliest
         for audience in sent.audiences
     }
     told |= {facts.slug(n["audience"].text) for n in chain.resolution["stakeholders_informed"]}

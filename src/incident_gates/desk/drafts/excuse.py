@@ -40,7 +40,7 @@ class Stands(NamedTuple):
 
 def write(what: str, found: Found, options: Options) -> kept.Written:
     """Drafts the entry; who approves it, and when, is left to those who do."""
-    rule = _rule(options.rule)
+    rule = _rule(options.rule, what, found)
     why_not = excuses.refuses(rule, what, found.limits.protocol)
     if why_not:
         raise UsageError(f"{rule.id} takes no {what}: {why_not}. {_instead(rule, what, found)}")
@@ -59,13 +59,32 @@ def write(what: str, found: Found, options: Options) -> kept.Written:
     return kept.Written(what, found.record.incident_id, path, state, todo, tuple(notes))
 
 
-def _rule(rule_id: str) -> Rule:
+def _rule(rule_id: str, what: str, found: Found) -> Rule:
     if not rule_id:
-        raise UsageError("Say which finding is meant: --rule ID, such as --rule MIT010.")
+        raise UsageError(_which(what, found))
     rule = RULES.get(rule_id.upper())
     if rule is None:
         raise UsageError(f"{rule_id} is no rule; `incident-gates check` names the ones that find.")
     return rule
+
+
+def _which(what: str, found: Found) -> str:
+    """Asks for the rule; those named find something here that such an entry can excuse."""
+    report = engine.judge(found.record, found.limits, found.now, engine.Request())
+    listed = [hit for hit in _hits(report) if _takes(what, found, hit)]
+    names = list(dict.fromkeys(hit.finding.rule for hit in listed))
+    if not names:
+        return f"Nothing is found in {report.incident_id} that takes a {what}."
+    more = f" or {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"Say which finding is meant with --rule: {' | '.join(names[:SHOWN])}{more}"
+
+
+def _takes(what: str, found: Found, hit: Stands) -> bool:
+    rule, protocol = RULES[hit.finding.rule], found.limits.protocol
+    gate = next((g for g in protocol.gates if g.id == hit.gate), None)
+    waivable = what != excuses.WAIVER or gate is None or bool(gate.waiver)
+    refused = excuses.refuses(rule, what, protocol)
+    return waivable and not refused and not _already(found, rule, hit.finding)
 
 
 def _instead(rule: Rule, what: str, found: Found) -> str:
@@ -75,9 +94,7 @@ def _instead(rule: Rule, what: str, found: Found) -> str:
 
 def _standing(report: IncidentReport, rule: Rule, subject: str) -> Stands:
     """The one finding that is meant."""
-    listed = [(g.id, f) for g in report.gates for f in (*g.findings, *g.needs)]
-    listed += [("", f) for f in report.findings]
-    hits = [Stands(*pair) for pair in listed if pair[1].rule == rule.id and pair[1].level != INFO]
+    hits = [hit for hit in _hits(report) if hit.finding.rule == rule.id]
     if not hits:
         raise UsageError(f"{rule.id} finds nothing in {report.incident_id} that could be excused.")
     wanted = [hit for hit in hits if subject in ("", hit.finding.subject)]
@@ -87,6 +104,13 @@ def _standing(report: IncidentReport, rule: Rule, subject: str) -> Stands:
     shown = " | ".join(visible(name, 60) for name in names[:SHOWN])
     said = f"finds nothing about {subject}" if not wanted else f"finds {len(wanted)} things"
     raise UsageError(f"{rule.id} {said}; say which with --subject: {shown}")
+
+
+def _hits(report: IncidentReport) -> list[Stands]:
+    """Everything that is found, with its gate."""
+    listed = [(g.id, f) for g in report.gates for f in (*g.findings, *g.needs)]
+    listed += [("", f) for f in report.findings]
+    return [Stands(*pair) for pair in listed if pair[1].level != INFO]
 
 
 def _gate_allows(what: str, found: Found, stands: Stands) -> None:

@@ -94,14 +94,14 @@ def put(what: str, found: Found, name: str, text: str, notes: Iterable[str] = ()
     """Writes a derived file, refreshes one that nobody edited, and leaves any other alone."""
     record = found.record
     blank = Written(what, record.incident_id, f"{record.path}/{name}", WRITTEN)
-    said = (*notes, *sealed_note(found, name))
-    done = blank._replace(todo=placeholders(text), notes=said)
+    same = blank._replace(state=CURRENT, todo=placeholders(text), notes=tuple(notes))
+    done = same._replace(state=WRITTEN, notes=(*same.notes, *sealed_note(found, name)))
     with lock.held(record.folder):
         if atomic.create(record.folder / name, text.encode()):
             return done
         standing = _standing(found, name)
         if standing.text == text:
-            return done._replace(state=CURRENT)
+            return same
         if not may_replace(standing):
             return blank._replace(state=EDITED, diff=_diff(name, standing.text, text))
         atomic.write(record.folder / name, text.encode())

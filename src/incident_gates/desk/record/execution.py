@@ -15,7 +15,7 @@ from incident_gates.desk.record import files as files_of
 from incident_gates.desk.record import given, words
 from incident_gates.desk.record.draft import refuse_closed
 from incident_gates.errors import CouldNotTell, GateError, UsageError
-from incident_gates.evidence import files, strict_json
+from incident_gates.evidence import files, strict_json, times
 from incident_gates.incident import Document, Record
 from incident_gates.model import Status
 from incident_gates.rules import RULES
@@ -75,6 +75,8 @@ class Begun(NamedTuple):
     report: IncidentReport
     approve_within_minutes: float
     announcement: str
+    # Whether somebody has yet to approve it.
+    unapproved: bool = True
 
 
 STEP = "3.1"
@@ -111,7 +113,24 @@ def _begin(found: Found, order: Order) -> NotReady | Begun:
         return NotReady(report, bars)
     files_of.save(found, EXECUTIONS, text, changed)
     minutes = found.limits.threshold("break_glass_minutes")
-    return Begun(entry, bars, report, minutes, words.step(found, STEP))
+    unapproved = _unapproved(found.chain, entry) or any(_of_approval(bar) for bar in bars)
+    return Begun(entry, bars, report, minutes, words.step(found, STEP), unapproved)
+
+
+def _unapproved(chain: Chain, entry: dict[str, Any]) -> bool:
+    """Whether an approval is missing of what is about to be run; all are, where none decided it."""
+    decided = next((d for d in chain.decisions if d.id == entry["decision"]), None)
+    if decided is None:
+        return True
+    operator = entry["operator"]["name"]
+    required = chain.required_approvals(decided, times.parse(entry["started_at"]), operator)
+    return not all(wanted.approval for wanted in required)
+
+
+def _of_approval(bar: Finding) -> bool:
+    """Whether an approval is there and does not count, such as one of another text."""
+    rule = RULES[bar.rule]
+    return (rule.gate, rule.criterion) == ("mitigation", "approvals")
 
 
 def _entry(found: Found, order: Order) -> dict[str, Any]:

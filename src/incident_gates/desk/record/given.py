@@ -73,9 +73,10 @@ def moment(text: str | None, now: datetime, option: str = "--at", source: str = 
     written = _today(clock, now) if clock else text.strip().upper().replace(" ", "T")
     time = times.parse(written)
     if time is None:
+        why = "there is no such time of day" if clock else times.why_not(text)
         raise UsageError(
-            f"{option} {text}: {times.why_not(text)}; write 02:23 (UTC, the last 24 hours) "
-            "or 2026-03-14T02:23:00Z."
+            f"{option} {text}: {why}; write 02:23 (UTC, the last 24 hours) "
+            "or RFC 3339, such as 2026-03-14T02:23:00Z."
         )
     if time.earliest > now:
         raise UsageError(f"{option} {text}: that is later than now.")
@@ -162,7 +163,7 @@ def person(found: Found, written: str, option: str, otherwise: str = "") -> dict
     if not named.strip():
         named = _only_role(found, who.strip()) or otherwise
     if not named:
-        raise UsageError(f"{option} {written}: in which role? Write {who.strip()}:ROLE.")
+        raise UsageError(f"{option} {who.strip()}: in which role? Write {who.strip()}:ROLE.")
     return {"name": line(who), "role": role(found, named, option)}
 
 

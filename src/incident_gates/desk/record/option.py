@@ -100,12 +100,12 @@ def _content(
         "dependencies": said.dependencies,
         "expected_duration": said.expected,
     }
-    cited = {key: _cited(found, known.get(key, "")) for key in LABELS}
-    stated = {key: typed.get(key) or cited[key] for key in LABELS}
-    title = said.title or _cited(found, known.get("title", ""))
+    target = given.line(said.target)
+    stated = {k: typed.get(k) or _cited(found, known.get(k, ""), target) for k in LABELS}
+    title = said.title or _cited(found, known.get("title", ""), target)
     _complete(found, title, stated)
     one_line = {key: given.line(value) for key, value in stated.items() if value}
-    text = given.plain(said.text or _cited(found, known.get("text", ""))).strip()
+    text = given.plain(said.text or _cited(found, known.get("text", ""), target)).strip()
     if known:
         source = standing.source(found, "options", known["id"])
         text = "\n\n".join(part for part in (text, f"Cited from {source}.") if part)
@@ -128,16 +128,20 @@ def _complete(found: Found, title: str, stated: Mapping[str, str]) -> None:
         raise UsageError(f"--expected {stated['expected_duration']}: write 10 min, 1 h or PT10M.")
 
 
-def _cited(found: Found, value: Any) -> str:
-    """A text of the policy, with the releases that the deployment report names put in."""
+def _cited(found: Found, value: Any, target: str) -> str:
+    """A text of the policy with the releases put in: as the deployment report names them.
+
+    Who types the target says with it which release is gone back to.
+    """
     text = ", ".join(value) if isinstance(value, list) else str(value)
     report = found.record.node("production-deployment-report.json")
-    for key in ("previous_release", "release"):
+    for key, typed in (("previous_release", target), ("release", "")):
         if f"{{{key}}}" in text:
-            name = report[key].text
+            name = typed or report[key].text
             if not name:
                 said = f"The option cites {{{key}}}, which production-deployment-report.json lacks"
-                raise UsageError(f"{said}: say it with --target and --title.")
+                way_out = "say it with --target" if key == "previous_release" else "add it there"
+                raise UsageError(f"{said}: {way_out}.")
             text = text.replace(f"{{{key}}}", name)
     return text
 

@@ -11,6 +11,8 @@ from incident_gates.evidence import strict_json
 from incident_gates.incident import is_placeholder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from incident_gates.desk.found import Found
 
 NAME = "prerequisites.json"
@@ -40,7 +42,7 @@ def fill(
         text, cited = states(found, text)
         if text != before:
             files.save(found, NAME, before, text)
-    return notes + cited
+    return [*notes, *cited, *_ran_out(found, text)]
 
 
 def approved(found: Found, text: str, role: str, name: str, *, at: str | None = None) -> str:
@@ -73,6 +75,19 @@ def states(found: Found, text: str) -> tuple[str, list[str]]:
             place = entry["standing"]["reference"].partition(" (sha256")[0]
             cited.append(f"{entry['state']} cited from {place}")
     return text, cited
+
+
+def _ran_out(found: Found, text: str) -> Iterator[str]:
+    """Each state that the policy no longer vouches for, and nobody else does yet."""
+    asked = [s["id"] for s in found.limits.protocol.data["prerequisites"]["system_states"]]
+    entries = strict_json.parse(text).get("system_states", [])
+    for entry in standing.ran_out(found, "system_states"):
+        state = entry["state"]
+        blank = _blank(entries, "state", state, "verified_by") is not None
+        if state in asked and (blank or not any(e.get("state") == state for e in entries)):
+            named = f"standing.system_states.{entry['id']}"
+            until = given.clock(entry["expires_at"])
+            yield f"Note: {state} is not cited: {named} stood until {until}. Verify it anew."
 
 
 def _blank(entries: list[dict[str, Any]], key: str, wanted: str, who: str) -> int | None:

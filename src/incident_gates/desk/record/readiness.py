@@ -68,19 +68,30 @@ def cite(draft: Draft, option: Mapping[str, Any], option_id: str, verified: Veri
     found = draft.found
     _begin(draft, "")
     _drop_items(draft, _is_dummy)
-    for entry in standing.readiness(found, option.get("readiness", ())):
+    stand, over = standing.to_cite_or_verify(found, option.get("readiness", ()))
+    for entry in stand:
         _put(draft, entry)
-    for entry in option.get("verify", ()):
-        pending = {**entry, "required": True, "status": "pending"}
-        _put(draft, {"id": entry["id"], **pending})
+    for entry in (*over, *option.get("verify", ())):
+        _put(draft, _to_verify(entry))
     _drop_checks(draft)
     for check in option.get("recovery_checks", ()):
         plan(draft, check)
     if verified.items:
         _mark(draft, verified._replace(items=given.listed(verified.items)), "")
     waiting = _pending(draft)
+    draft.notes += [
+        f"the standing item {e['id']} ran out at {e['expires_at']}"
+        for e in over
+        if e["id"] in waiting
+    ]
     if waiting:
         draft.notes.append(f"{option_id} still needs somebody to verify {', '.join(waiting)}")
+
+
+def _to_verify(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An item of the policy that somebody has yet to verify."""
+    kept = {key: entry[key] for key in ("id", "category", "description")}
+    return {**kept, "required": entry.get("required", True), "status": "pending"}
 
 
 def _begin(draft: Draft, target: str) -> None:

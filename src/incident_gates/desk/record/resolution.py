@@ -341,7 +341,7 @@ def _informed(draft: Draft, resolved: Time) -> None:
         after = [
             n
             for n in chain.notices
-            if audience in n.audiences and n.time and order(resolved, n.time) is Order.PROVEN
+            if audience in n.audiences and n.time and n.time.earliest >= resolved.earliest
         ]
         if audience in listed or not after:
             continue

@@ -38,6 +38,14 @@ def readiness(found: Found, wanted: Sequence[str]) -> list[Entry]:
     return [_item(found, one(known, ident, "readiness")) for ident in wanted]
 
 
+def to_cite_or_verify(found: Found, wanted: Sequence[str]) -> tuple[list[Entry], list[Entry]]:
+    """The same for an option, which brings its items: those that stand, those to verify anew."""
+    known = {entry["id"]: entry for entry in found.limits.standing("readiness")}
+    entries = [one(known, ident, "readiness") for ident in wanted]
+    stand = [_item(found, entry) for entry in entries if in_force(found, entry)]
+    return stand, [dict(entry) for entry in entries if not in_force(found, entry)]
+
+
 def _item(found: Found, entry: Mapping[str, Any]) -> Entry:
     if not in_force(found, entry):
         said = f"The standing item {entry['id']} ran out at {entry['expires_at']}: verify it anew."
@@ -75,6 +83,12 @@ def in_force(found: Found, entry: Mapping[str, Any]) -> bool:
     """Whether an entry was verified by now, and has not run out."""
     begins, ends = times.parse(entry["verified_at"]), times.parse(entry["expires_at"])
     return bool(begins and ends and begins.earliest <= found.now < ends.earliest)
+
+
+def ran_out(found: Found, section: str) -> list[Mapping[str, Any]]:
+    """The entries of a section whose end has passed."""
+    ends = [(entry, times.parse(entry["expires_at"])) for entry in found.limits.standing(section)]
+    return [entry for entry, end in ends if end and end.earliest <= found.now]
 
 
 def cited(found: Found, section: str, entry: Mapping[str, Any]) -> Entry:

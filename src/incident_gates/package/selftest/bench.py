@@ -31,7 +31,7 @@ class Bench:
 
     def __init__(self, record: Record, limits: Limits, now: datetime, folder: Path) -> None:
         self.now = now
-        self.protocol = limits.protocol
+        self.limits, self.protocol = limits, limits.protocol
         self.valid, place = workshop.held(record)
         setting = workshop.Setting(limits, now, record.flat)
         self.shop = Workshop(folder, self.valid, place, setting)
@@ -41,7 +41,7 @@ class Bench:
     def values(self) -> values.Values:
         """What the mutations may speak of."""
         report = self.report
-        facts = values.known(self.valid, report.incident_id, report.severity, self.protocol)
+        facts = values.known(self.valid, report.incident_id, report.severity, self.limits)
         return values.Values(self.valid, table.load().names, facts)
 
     @property
@@ -63,6 +63,7 @@ class Bench:
 
     def _tried(self, mutation: Mutation) -> tuple[Outcome, str]:
         self._refuse_unasked(mutation)
+        mutation = mutation._replace(level=self.values.filled(mutation.level))
         now = self.now + mutation.later if mutation.later else self.now
         given = self.shop.made(self.valid, mutation.given, self.values)
         before = self.shop.judged(given, now)

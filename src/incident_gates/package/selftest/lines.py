@@ -15,18 +15,41 @@ TIME = re.compile(
 )
 # An entry of a log: a list item or a row of a table that holds a time.
 ENTRY = r"^\s*(?:[-*]|\d+\.|\|).*\d\d:\d\d"
+# What no reader sees, such as the sample row of a template.
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _HEADING = re.compile(r"(#+)\s+(.*)")
 _RULED = re.compile(r"\s*\|[\s|:-]+\|\s*\Z")
 
 
-def matching(text: str, pattern: str, *, clock: str = "", last: bool = False) -> list[int]:
-    """The numbers of the lines that match, of those that lead with a clock time if one is given."""
+def matching(
+    text: str, pattern: str, *, clock: str = "", last: bool = False, under: str = ""
+) -> list[int]:
+    """The numbers of the lines that match, of those that lead with a clock time if one is given.
+
+    Comments are not looked into; ``under`` is the heading of the section to look in.
+    """
     seen = re.compile(pattern)
-    lines = text.splitlines()
+    lines = _section(_COMMENT.sub(_blanked, text).splitlines(), under)
     found = [i for i, line in enumerate(lines) if seen.search(line) and _leads(line, clock)]
     if not found:
         raise NotApplicable("the record has no such line")
     return found[-1:] if last else found
+
+
+def _blanked(comment: re.Match[str]) -> str:
+    """As many empty lines as a comment has."""
+    return "\n" * comment[0].count("\n")
+
+
+def _section(lines: list[str], title: str) -> list[str]:
+    """The lines with those outside a section left empty, so that each keeps its number."""
+    kept, inside = [], 0 if title else 7
+    for line in lines:
+        heading = _HEADING.match(line)
+        if heading and title and len(heading[1]) <= (inside or 6):
+            inside = len(heading[1]) if re.search(title, heading[2]) else 0
+        kept.append(line if inside else "")
+    return kept
 
 
 def _leads(line: str, clock: str) -> bool:

@@ -81,6 +81,7 @@ def _at(spot: pointers.Spot, step: Step, values: Values) -> None:
 def _in_lines(step: Step, files: Files, _: Values) -> None:
     text, name = files.text(step["file"]), step["file"]
     about = {"clock": step.get("about", ""), "last": bool(step.get("last"))}
+    about["under"] = step.get("under", "")
     found = lines.matching(text, _pattern(step), **about)
     numbers = found if step.get(PLURAL) else found[:1]
     if "cells" in step:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from incident_gates import facts
 from incident_gates.evidence import markdown, times
 from incident_gates.evidence.files import digest
+from incident_gates.model import INFO, WARNING
 from incident_gates.package.selftest import pointers
 from incident_gates.package.selftest.state import NotApplicable
 
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from incident_gates.package.selftest.state import Files
-    from incident_gates.protocol import Protocol
+    from incident_gates.policy import Limits
 
 PLAN, SUMMARY = "mitigation-plan.md", "resolution-summary.json"
+TIMELINE, PINS = "incident-timeline.md", "prerequisites.json"
 # A name between braces, perhaps with a duration to add or take, and a shape after a bar.
 _NAMED = re.compile(r"\{(\w+)(?: ([+-])(P\w+))?(?:\|(\w+))?\}")
 _SHAPES = {
@@ -83,8 +85,9 @@ def moved(value: Any, sign: str | None, length: str | None) -> datetime:
     return time.earliest - by if sign == "-" else time.earliest + by
 
 
-def known(files: Files, incident: str, severity: str | None, protocol: Protocol) -> dict[str, Any]:
+def known(files: Files, incident: str, severity: str | None, limits: Limits) -> dict[str, Any]:
     """The facts that stand at no one place."""
+    protocol, commander = limits.protocol, _commander(files)
     others = [name for name in protocol.severities if name != severity]
     return {
         "incident": incident,
@@ -92,9 +95,42 @@ def known(files: Files, incident: str, severity: str | None, protocol: Protocol)
         "other_severity": others[0],
         "strategy": _strategy(files),
         "emergency": "yes" if _broke_glass(files) else "no",
+        "audience": _audience(severity, limits),
+        "timeline_derived": "yes" if _derived(files) else "no",
+        "commander_may_be_both": "yes" if _may_be_both(commander, limits) else "no",
+        # Whom the policy knows by name, git is believed about.
+        "author_level": WARNING if limits.committer(commander, "")[1] else INFO,
         "upstream": protocol.upstream,
         "resolution_sha256": digest(files.read(SUMMARY)) if files.has(SUMMARY) else "",
     }
+
+
+def _audience(severity: str | None, limits: Limits) -> str:
+    """A pattern of one required audience, as a log may spell it: sre_on_call, SRE On-call."""
+    known = limits.protocol.severities.get(severity or "")
+    audiences = limits.audiences(known) if known else ()
+    if not audiences:
+        return "(?!)"  # matches nothing
+    return r"[\W_]*".join(facts.slug(audiences[0]).split("_"))
+
+
+def _derived(files: Files) -> bool:
+    """Whether the timeline says already that it was put together from the other files."""
+    text = files.text(TIMELINE) if files.has(TIMELINE) else ""
+    return bool(re.search(r"^derived_from:", text, re.MULTILINE))
+
+
+def _commander(files: Files) -> str:
+    """Who commanded at first, "" where nobody says so."""
+    top = files.data(PINS) if files.has(PINS) else {}
+    named = pointers.spots(top, "/approvals/*[approval=commander_authority]/by/name")
+    return str(named[0].value or "") if named else ""
+
+
+def _may_be_both(name: str, limits: Limits) -> bool:
+    """Whether the commander may be release manager as well, for all that the policy says."""
+    holders = limits.holders("release_manager")
+    return holders is None or limits.identity(name) in holders
 
 
 def _broke_glass(files: Files) -> bool:
