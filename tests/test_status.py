@@ -250,7 +250,6 @@ def test_a_packaged_record_still_has_a_status(site: Site) -> None:
     assert (said.exit_code, "Nothing is missing." in said.output) == (0, True), said.output
 
 
-
 def test_several_are_told_apart_by_who_waits(site: Site) -> None:
     site.folder.rename(site.folder.with_name("INC-2026-0041"))
     for path in site.folder.with_name("INC-2026-0041").iterdir():
