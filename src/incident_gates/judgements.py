@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from incident_gates import engine, protocol
-from incident_gates.errors import CouldNotTell
+from incident_gates import engine, parallel, protocol
 from incident_gates.incident import Record
 from incident_gates.policy import Limits, Policy
 
@@ -37,30 +35,16 @@ def judge_all(
     records: list[Record], limits: Limits, now: datetime, request: Request
 ) -> Iterator[IncidentReport]:
     """The reports on all records, in their order; the list is emptied on the way."""
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    if len(records) < MANY or cores < 2:  # noqa: PLR2004
+    if not parallel.pays(len(records), MANY):
         records.reverse()
         while records:
             yield engine.judge(records.pop(), limits, now, request)
         return
     policy = limits.policy._replace(data=dict(limits.policy.data))
-    flags, tighten_only = dict(limits.flags), limits.flags_tighten_only
-    yield from _in_parallel(records, _Setting(policy, flags, tighten_only, now, request), cores)
-
-
-def _in_parallel(records: list[Record], setting: _Setting, cores: int) -> Iterator[IncidentReport]:
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-
+    setting = _Setting(policy, dict(limits.flags), limits.flags_tighten_only, now, request)
     places = [(r.folder, r.site, r.base, r.flat) for r in records]
     records.clear()
-    try:
-        with ProcessPoolExecutor(cores, initializer=_begin, initargs=(setting,)) as pool:
-            yield from pool.map(_judge, places, chunksize=CHUNK)
-    except BrokenProcessPool as error:
-        raise CouldNotTell("A worker process was killed; not every record was judged.") from error
+    yield from parallel.mapped(_judge, places, _begin, (setting,), chunk=CHUNK)
 
 
 _current: list[tuple[Limits, _Setting]] = []
