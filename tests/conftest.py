@@ -13,8 +13,11 @@ for name in [name for name in os.environ if name.startswith(("GITHUB_", "INCIDEN
     if name not in PROMISES:
         del os.environ[name]
 
-# What runs in the background of a shell ignores interrupts, and so would all that it starts.
+# What runs in the background of a shell ignores interrupts, under nohup hang-ups, and so would
+# all that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
