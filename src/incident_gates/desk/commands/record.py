@@ -95,32 +95,41 @@ def execution(*, json_: bool, **given: Any) -> None:
       incident-gates record execution --id E-1 --change-reference CHG-20931
     """
     with answering(json_):
-        from incident_gates.desk.record import execution as recording
-        from incident_gates.errors import UsageError
-
         job = job_of(**{key: given.pop(key) for key in ("incident", "root", "policy")})
-        if source := given.pop("source"):
-            _imported_deployment(job, source, given, json_=json_)
-            return
-        if known := given.pop("known"):
-            put_answer(_supplied(job, known, given), json_)
-            return
-        if not given["command"]:
-            raise UsageError("Say what to run after --, or what ran with --from FILE.")
-        past = {key: given.pop(key) for key in ("at", "ended", "exit_code", "output", "seen")}
-        if any(value not in (None, "") for value in past.values()):
-            put_answer(_ran(job, given, past), json_)
-            return
-        done = recording.execution(
-            job, recording.Order(**given, aside=json_), _warn if json_ else _announce
-        )
-        if isinstance(done, recording.NotReady):
-            put_json(recording.refused(done)) if json_ else _refuse(done)
-            code = 1
-        else:
-            put_json(recording.as_json(done)) if json_ else _conclude(done)
-            code = done.exit_code
+        code = _recorded(job, given, json_=json_)
     raise SystemExit(code)
+
+
+def _recorded(job: Job, given: dict[str, Any], *, json_: bool) -> int:
+    """By the way that the options ask for: imported, supplied, written later, or run now."""
+    from incident_gates.errors import UsageError
+
+    source, known = given.pop("source"), given.pop("known")
+    past = {key: given.pop(key) for key in ("at", "ended", "exit_code", "output", "seen")}
+    ran_before = any(value not in (None, "") for value in past.values())
+    if source:
+        put_answer(_imported_deployment(job, source, given | past), json_)
+    elif known:
+        put_answer(_supplied(job, known, given | past), json_)
+    elif not given["command"]:
+        raise UsageError("Say what to run after --, or what ran with --from FILE.")
+    elif ran_before:
+        put_answer(_ran(job, given, past), json_)
+    else:
+        return _run(job, given, json_=json_)
+    return 0
+
+
+def _run(job: Job, given: dict[str, Any], *, json_: bool) -> int:
+    from incident_gates.desk.record import execution as recording
+
+    order = recording.Order(**given, aside=json_)
+    done = recording.execution(job, order, _warn if json_ else _announce)
+    if isinstance(done, recording.NotReady):
+        put_json(recording.refused(done)) if json_ else _refuse(done)
+        return 1
+    put_json(recording.as_json(done)) if json_ else _conclude(done)
+    return done.exit_code
 
 
 def _supplied(job: Job, known: str, given: dict[str, Any]) -> Answer:
@@ -143,7 +152,7 @@ def _ran(job: Job, given: dict[str, Any], past: dict[str, Any]) -> Answer:
     return ran.record(job, ran.Ran(**given, **past))
 
 
-def _imported_deployment(job: Job, source: str, given: dict[str, Any], *, json_: bool) -> None:
+def _imported_deployment(job: Job, source: str, given: dict[str, Any]) -> Answer:
     from incident_gates.desk.imports import filling, payload
     from incident_gates.errors import UsageError
 
@@ -155,7 +164,7 @@ def _imported_deployment(job: Job, source: str, given: dict[str, Any], *, json_:
         raise UsageError(f"--from records what ran already: leave out {both[0]}.")
     taken = payload.opened(source, ("github-deployment",))
     choices = filling.Choices(given["decision"], given["services"], only_decision=True)
-    put_answer(filling.answered(filling.add(job, [taken], choices)), json_)
+    return filling.answered(filling.add(job, [taken], choices))
 
 
 def _announce(begun: Begun) -> None:
