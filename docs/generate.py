@@ -249,7 +249,7 @@ def _help(name: str, command: click.Command) -> str:
 # --- catalogue -----------------------------------------------------------------------------------
 
 # Parts of others, and what is printed by us: no file of a record has such a name.
-UNLISTED = ("common", "protocol", "report", "selftest", "status", "verification")
+UNLISTED = ("common", "overview", "protocol", "report", "selftest", "status", "verification")
 
 
 def catalog() -> str:

@@ -1,5 +1,6 @@
 """Runs a command of the package from a bare checkout, whether or not it is installed."""
 
+import gc
 import importlib
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ SOURCE = Path(__file__).resolve().parents[1] / "src"
 def command(name: str) -> None:
     """Runs one of the protocol's commands; says what to install where something is missing."""
     sys.path.insert(0, str(SOURCE))
+    # As in incident_gates.entry.
+    gc.set_threshold(100_000)
     try:
         module = importlib.import_module("incident_gates.commands")
     except ImportError as error:

@@ -55,6 +55,7 @@ HOSTILE = {
     "inline": "*a* **b** _c_ ~~d~~ `e` \\*f\\* [g]: h ||i|| $$x$$ {0} [x](0)",
     "first": "- [ ] x",
     "number": "1. x",
+    "number alone": "0",
     "blank": "    x",
     "long": "n" * 5000,
     "long and wide": "\U0001f525" * 5000,

@@ -89,12 +89,15 @@ def lines(output: str) -> list[str]:
 
 def parse(line: str, registered: set[str] = REGISTERED) -> Command | None:
     """The command in a line, in either form."""
-    seen = "".join(c for c in UNSEEN.sub("", line) if unicodedata.category(c) != "Cf")
-    for text in (line, seen):
+    for text in (line,) if line.isascii() else (line, _seen(line)):
         found = _new_form(text, registered) or _old_form(text, registered)
         if found:
             return found
     return None
+
+
+def _seen(line: str) -> str:
+    return "".join(c for c in UNSEEN.sub("", line) if unicodedata.category(c) != "Cf")
 
 
 def _new_form(line: str, registered: set[str]) -> Command | None:

@@ -46,7 +46,7 @@ def tool(name: str) -> str:
 
 def test_every_input_is_a_flag_and_reaches_it_through_the_environment() -> None:
     flags = {o for p in cli.check.params for o in (*p.opts, *p.secondary_opts)}
-    assert set(ACTION["inputs"]) == {*RUN["FLAGS"], "enforce"}
+    assert set(ACTION["inputs"]) == {*RUN["FLAGS"], "enforce", "path", "overview"}
     assert {*RUN["FLAGS"].values(), *RUN["SWITCHES"].values()} <= flags
     assert STEP["env"] == {
         RUN["PREFIX"] + name.upper(): f"${{{{ inputs.{name} }}}}" for name in ACTION["inputs"]
@@ -79,7 +79,8 @@ def test_the_reusable_workflow_hands_every_input_on() -> None:
     text = (WORKFLOWS / "gates.yml").read_text("utf-8")
     workflow = yaml.safe_load(text)
     given = workflow[True]["workflow_call"]["inputs"]
-    assert set(given) == set(ACTION["inputs"]) - {"reports", "package"}
+    others = {"reports", "package", "path", "shard", "now", "merge", "overview"}
+    assert set(given) == set(ACTION["inputs"]) - others
     step = workflow["jobs"]["gates"]["steps"][-1]
     assert step["with"] == {name: f"${{{{ inputs.{name} }}}}" for name in given}
     assert {n: str(e["default"]).lower() for n, e in given.items()} == {
@@ -145,6 +146,13 @@ def test_inputs_become_arguments_and_nothing_else() -> None:
         "--report=sarif=b c.sarif",
         "--advisory",
     ]
+    assert RUN["arguments_from"](
+        {
+            "INCIDENT_GATES_PATH": "-x",
+            "INCIDENT_GATES_SCOPE": "changed",
+            "INCIDENT_GATES_REQUIRE": "due",
+        }
+    ) == ["check", "--require=due", "--enforce", "--allow-empty", "--", "-x"]
     with pytest.raises(RUN["Unusable"], match="true or false"):
         RUN["arguments_from"]({"INCIDENT_GATES_ENFORCE": "maybe"})
 
@@ -334,7 +342,7 @@ class Act:
         folder, wanted = dependencies()
         command = [tool("act"), name, "--json", "--eventpath", str(event)]
         command += ["--platform", "ubuntu-latest=-self-hosted"]
-        command += ["--artifact-server-port", str(_free_port())]
+        command += ["--artifact-server-port", str(free_port())]
         command += ["--local-repository", f"incident-gates/incident-gates@v1={self.product}"]
         command += ["--env", f"DEPENDENCIES={folder}", "--env", f"FOLDER={wanted}"]
         bare = {"PATH": f"{BIN}:{os.defpath}:/usr/bin", "HOME": str(self.temporary / "home")}
@@ -344,7 +352,7 @@ class Act:
         return _read(done.returncode, done.stdout)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

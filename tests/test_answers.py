@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -162,7 +161,7 @@ def test_an_excused_answer_is_a_no_that_says_by_whom(tmp_path: Path) -> None:
     place = Location("waivers.yaml", 3)
     excuse = Excuse("deviation", ("Morgan", "Dana"), "Nobody could be reached", None, place)
     gates = tuple(
-        gate._replace(findings=tuple(replace(f, excuse=excuse) for f in gate.findings))
+        gate._replace(findings=tuple(f._replace(excuse=excuse) for f in gate.findings))
         for gate in found.report.gates
     )
     excused = found._replace(report=found.report._replace(gates=gates))
@@ -215,7 +214,7 @@ def test_a_time_that_git_contradicts_is_no_plain_yes(tmp_path: Path) -> None:
 def test_a_remark_changes_no_answer(tmp_path: Path) -> None:
     found, manifest = judged(copied("emergency", tmp_path))
     gates = tuple(
-        gate._replace(findings=tuple(replace(f, level=INFO) for f in gate.findings))
+        gate._replace(findings=tuple(f._replace(level=INFO) for f in gate.findings))
         for gate in found.report.gates
     )
     remarked = found._replace(report=found.report._replace(gates=gates))

@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +117,7 @@ def test_a_rule_that_breaks_down_did_not_run(
         raise KeyError("x")
 
     folder = packagework.copied("complete", tmp_path)
-    monkeypatch.setitem(RULES, "MIT004", replace(RULES["MIT004"], check=broken))
+    monkeypatch.setitem(RULES, "MIT004", RULES["MIT004"]._replace(check=broken))
     judged, _ = packagework.judged(folder)
     assert "MIT004" not in judged.report.rules_run
     assert dict(judged.report.rules_left)["MIT004"] == "KeyError in MIT004"

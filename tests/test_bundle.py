@@ -410,10 +410,10 @@ def test_what_a_killed_run_left_behind_is_no_evidence(site: Site) -> None:
     site.run("--bundle")
     first = {name: (site.folder / name).read_bytes() for name in (*own.WRITTEN, NAME)}
     for name in first:
-        (site.folder / f".{name}.ab12cd_9").write_bytes(b"half")
-    (site.folder / ".SHA256SUMS.notes-of-mine").write_bytes(b"mine")
+        (site.folder / f".{name}.ab12cd_9.unfinished").write_bytes(b"half")
+    (site.folder / ".SHA256SUMS.notes.unfinished").write_bytes(b"mine")
     assert site.run("--bundle").exit_code == 2, "what is no leftover was added under the seal"
-    (site.folder / ".SHA256SUMS.notes-of-mine").unlink()
+    (site.folder / ".SHA256SUMS.notes.unfinished").unlink()
     assert site.run("--bundle").exit_code == 0
     assert {name: (site.folder / name).read_bytes() for name in first} == first
     assert not list(site.folder.glob(".*"))

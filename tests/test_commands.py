@@ -208,24 +208,6 @@ def test_many_incidents_are_judged_alike_on_all_cores(tmp_path: Path) -> None:
     assert {incident["verdict"] for incident in report["incidents"]} == {"in_progress"}
 
 
-def test_a_run_that_needs_no_explanation_does_not_import_what_explains() -> None:
-    """jsonschema, GitPython and concurrency stay out of a record in order."""
-    program = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from incident_gates.commands import run_protocol_13_gates as run\n"
-        "try: run([sys.argv[2]])\n"
-        "except SystemExit: pass\n"
-        "print(sorted({'jsonschema', 'git', 'concurrent.futures.process'} & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(ROOT / "src"), str(COMPLETE)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.splitlines()[-1] == "[]"
-
-
 # --- what a newcomer, an auditor and an attacker found --------------------------------------------
 
 

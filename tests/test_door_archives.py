@@ -48,7 +48,9 @@ def test_members_are_listed_and_read() -> None:
         archive.read("other")
 
 
-@pytest.mark.parametrize("name", ["../a", "a/../../b", "/a", "C:/a", "a\\b", "a\nb", "a\x1b"])
+@pytest.mark.parametrize(
+    "name", ["../a", "a/..", "a/../../b", "/a", "C:/a", "c:a", "a\\b", "a\nb", "a\x1b", "\x7f"]
+)
 def test_names_that_lead_elsewhere_are_refused(name: str) -> None:
     _refused(_zip({name: b"x"}), "plain relative path")
 
@@ -95,6 +97,81 @@ def test_bombs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "_left", 1)
     with pytest.raises(Refusal, match="inflates to more"):
         archive.read("alerts/rules.yml")
+
+
+def test_an_archive_that_announces_too_much_is_not_opened() -> None:
+    with pytest.raises(Refusal, match="inflates to more than 50 MiB"):
+        archives.open_archive(_zip({"a": bytes(bounds.ZIP_INFLATED), "b": b"1"}))
+    assert archives.open_archive(_zip({"a": bytes(bounds.ZIP_INFLATED)})).members
+
+
+@pytest.mark.parametrize(("more", "refused"), [(0, False), (1, True)])
+def test_a_member_ends_before_the_directory(more: int, *, refused: bool) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        info = zipfile.ZipInfo("a")
+        info.extra = b"\x99\x99\x04\x00more"
+        archive.writestr(info, b"1" * 99)
+    data = bytearray(buffer.getvalue())
+    struct.pack_into("<L", data, data.index(b"PK\x01\x02") + 20, 99 + more)
+    if refused:
+        with pytest.raises(Refusal, match="overlap its directory"):
+            archives.open_archive(bytes(data))
+    else:
+        assert archives.open_archive(bytes(data)).read("a") == b"1" * 99
+
+
+def test_as_many_and_as_much_as_a_bound_allows() -> None:
+    most = archives.Most(packed=400, members=2, inflated=10)
+    assert archives.open_archive(_zip({"a": b"12345", "b": b"12345"}), most).read("b") == b"12345"
+    with pytest.raises(Refusal, match="more than 2 members"):
+        archives.open_archive(_zip({"a": b"", "b": b"", "c": b""}), most)
+    exact = _zip({"a": b"1"})
+    assert archives.open_archive(exact, most._replace(packed=len(exact))).members
+    with pytest.raises(Refusal, match="larger than"):
+        archives.open_archive(exact, most._replace(packed=len(exact) - 1))
+    shared = archives.open_archive(_zip({"a": b"123456", "b": b"1234"}), most)
+    assert shared.read("a") + shared.read("b") == b"1234561234"
+    with pytest.raises(Refusal, match="inflates to more"):
+        shared.read("b")
+
+
+def test_archives_within_an_archive_hold_the_signature_too() -> None:
+    most = archives.Most(packed=4000, members=2, inflated=4000)
+    within = _zip({"a": b"PK\x01\x02" * 19}, zipfile.ZIP_STORED)
+    assert archives.open_archive(within, most).members
+    with pytest.raises(Refusal, match="more than 2 members"):
+        archives.open_archive(_zip({"a": b"PK\x01\x02" * 20}, zipfile.ZIP_STORED), most)
+
+
+def test_the_directory_may_have_another_order() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in "ab":
+            archive.writestr(name, name * 99)
+        archive.filelist.reverse()
+    assert archives.open_archive(buffer.getvalue()).read("b") == b"b" * 99
+
+
+def test_a_long_member_is_read_whole() -> None:
+    data = bytes(range(256)) * 600
+    assert archives.open_archive(_zip({"a": data})).read("a") == data
+
+
+@pytest.mark.parametrize(
+    ("kind", "refused"),
+    [(0o100644, False), (0o040755, False), (0, False), (0o010644, True), (0o020644, True)],
+)
+def test_only_files_and_folders_come_in(kind: int, *, refused: bool) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        info = zipfile.ZipInfo("a")
+        info.external_attr = kind << 16
+        archive.writestr(info, "x")
+    if refused:
+        _refused(buffer.getvalue(), "link or a device")
+    else:
+        _read_all(buffer.getvalue())
 
 
 def test_a_lie_about_the_size_is_noticed() -> None:

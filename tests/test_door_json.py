@@ -71,6 +71,13 @@ def test_any_bytes_give_an_object_or_a_refusal(data: bytes) -> None:
         ('{"a" 1}', "colon", 1, 6),
         ('{\n<<<<<<< HEAD\n"a": 1}', "merge conflict", 2, 1),
         ('{"ä": "ö" "b"}', "comma", 1, 11),
+        ('{"a": -12345678901234567890}', "is too large", 1, 7),
+        ('{"a": 1.5, "b": "\ud800"}', "half of a character", 1, 18),
+        ('\n\n{"a": tru}', "not valid JSON", 3, 7),
+        ('{"a": [{}, {}], "b": {"c": 1}, "b": 2}', "'b' occurs twice", 1, 32),
+        ('{"a": {"b": 1}, "b": 2, "b": 3}', "'b' occurs twice", 1, 25),
+        ('{"a": [1,\n  ]}', "trailing commas", 1, 9),
+        ('{"a": 1,  }', "trailing commas", 1, 8),
     ],
 )
 def test_what_is_refused_says_where(text: str, what: str, line: int, column: int) -> None:
@@ -84,6 +91,28 @@ def test_what_is_refused_says_where(text: str, what: str, line: int, column: int
 @pytest.mark.parametrize("text", ['{"a": "\\ud83d\\ude00 \\\\ud83d"}', '{"a": "x\\":y", "b": 1}'])
 def test_what_only_looks_wrong_comes_in(text: str) -> None:
     assert strict_json.parse(text) == json.loads(text)
+
+
+def test_numbers_come_in_as_far_as_their_digits_go() -> None:
+    most = "9" * bounds.INTEGER_DIGITS
+    text = f'{{"a": {most}, "b": -{most}, "c": 1.5, "d": -2e3}}'
+    assert strict_json.parse(text) == {"a": int(most), "b": -int(most), "c": 1.5, "d": -2000.0}
+
+
+@pytest.mark.parametrize("beside", ["", '"[[{"', '"\\"[[["', '"\\\\"', ", []" * 6000])
+@pytest.mark.parametrize(("opened", "closed"), ["[]", ('{"b":', "}")])
+def test_as_deep_as_the_bound_and_no_level_more(opened: str, closed: str, beside: str) -> None:
+    """The bound counts the object itself; brackets in strings and side by side are not deeper."""
+    more = f'"x": {beside}, ' if beside.startswith('"') else f'"x": [0{beside}], '
+
+    def nested(levels: int) -> str:
+        return "{" + more + '\n"a": ' + opened * levels + "0" + closed * levels + "}"
+
+    most = bounds.JSON_DEPTH - 1
+    assert strict_json.parse(nested(most))["a"]
+    with pytest.raises(Refusal, match="nested more than 64 levels") as caught:
+        strict_json.parse(nested(most + 1))
+    assert (caught.value.line, caught.value.column) == (2, 6 + most * len(opened))
 
 
 def test_nesting_is_counted_outside_strings() -> None:

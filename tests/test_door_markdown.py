@@ -93,6 +93,8 @@ def test_front_matter_is_read_with_its_places() -> None:
         ("---\na: *b\n---\n", "aliases", 2),
         ("---\n- a\n---\n", "not a mapping", 2),
         ("---\nkey: value\n\ntext", "not closed", 1),
+        # Found by fuzzing: a carriage return alone ends a line for us, and for no editor.
+        ("---\na: b\rc: d\nc: e\n---\n", "twice", 3),
         (f"---\na: {'x' * bounds.FRONT_MATTER_BYTES}\n---\n", "larger", 1),
     ],
 )
@@ -101,6 +103,12 @@ def test_bad_front_matter_is_refused(text: str, what: str, line: int) -> None:
         markdown.parse(text)
     assert what in caught.value.what
     assert caught.value.line == line
+
+
+def test_nothing_below_the_front_matter_ends_with_the_file() -> None:
+    """Found by fuzzing: without a last line break the file seemed a line shorter than it is."""
+    (section,) = markdown.parse("---\na: b\n---").sections
+    assert (section.line, section.end) == (4, 3)
 
 
 def test_a_section_is_found_by_title() -> None:
@@ -176,3 +184,45 @@ def test_hostile_text_takes_no_time(piece: str) -> None:
 def test_a_heading_of_two_lines_is_one_title() -> None:
     [before, section] = markdown.parse("Mitigation\nplan\n====\n\ntext\n").sections
     assert (before.blocks, section.title, section.line) == ((), "Mitigation plan", 1)
+
+
+def test_a_rule_at_the_beginning_is_no_front_matter() -> None:
+    section = markdown.parse("---\n\n# Title\n").find("Title")
+    assert section is not None
+    assert section.line == 3
+
+
+def test_front_matter_that_yaml_refuses_as_a_whole_begins_on_line_two() -> None:
+    wide = "a: " + "é" * (bounds.YAML_BYTES // 2)
+    with pytest.raises(Refusal, match="larger than 64 KiB") as caught:
+        markdown.parse(f"---\n{wide}\n---\n")
+    assert caught.value.line == 2
+
+
+def test_the_key_of_a_field_may_hold_an_apostrophe() -> None:
+    section = markdown.parse("# A\n\n- Customer's view: none\n").sections[1]
+    assert markdown.fields(section) == {"customer's view": ("none", 3)}
+
+
+def test_paragraphs_of_one_item_are_one_thing_said() -> None:
+    section = markdown.parse("- one\n\n  two\n").sections[0]
+    assert section.blocks == (Line("one two", 1, 1),)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_whoever_stops_a_run_stops_it(
+    error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A panic of the parser is a refusal, and no Exception; these are none either."""
+
+    def stopped(_: str) -> None:
+        raise error
+
+    monkeypatch.setattr(markdown, "_events", lambda: stopped)
+    with pytest.raises(error):
+        markdown.parse("# A\n")
+
+
+def test_a_heading_in_an_item_stands_by_itself() -> None:
+    section = markdown.parse("- a\n  # b\n  c\n").sections[0]
+    assert section.blocks == (Line("a", 1, 1), Line("b", 2, 1), Line("c", 3, 1))

@@ -67,6 +67,7 @@ def test_an_rfc3339_time_is_as_precise_as_its_last_digit(
         ("2026-03-14T24:00:00Z", "no such"),
         ("2026-03-14T23:59:60Z", "no such"),
         ("2026-03-14T23:59:59+24:00", "no such"),
+        ("2026-03-14T23:59:59+01:60", "no such"),
         ("0001-01-01T00:00:00+01:00", "no such"),
         ("9999-12-31T23:59:59Z", "no such"),
         ("02:25 UTC", "no date"),
@@ -205,6 +206,10 @@ def test_a_time_is_shown_in_utc() -> None:
     ("text", "seconds"),
     [
         ("PT30M", 1800),
+        ("PT12H", 43_200),
+        ("PT45.25S", 45.25),
+        ("P14D", 1_209_600),
+        ("P10W", 6_048_000),
         ("P1DT2H3M4.5S", 93_784.5),
         ("P2W", 1_209_600),
         ("PT0S", 0),
@@ -340,3 +345,59 @@ def test_the_end_of_time_is_no_crash() -> None:
     assert clock.read("23:50 UTC")
     assert clock.read("00:05 UTC") is None
     assert clock.problem
+
+
+@pytest.mark.parametrize(
+    ("text", "precision"),
+    [
+        ("2026-03-14T02:25:30Z", "second"),
+        ("2026-03-14T02:25:30.5Z", "fraction"),
+    ],
+)
+def test_a_time_is_as_precise_as_it_is_written(text: str, precision: str) -> None:
+    time = times.parse(text)
+    assert time is not None
+    assert (time.precision, time.clock) == (precision, "02:25:30")
+
+
+def test_what_is_longer_than_a_duration_is_none() -> None:
+    assert times.human_duration("1 h" + " " * 197) == timedelta(hours=1)
+    assert times.human_duration("1 h" + " " * 198) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("PT1H30M", 60),
+        ("27 minutes", 60),
+        ("2 h", 3600),
+        ("1.5 h", 360),
+        ("12.25 s", 0.01),
+        ("about PT1M", 0),
+        ("soon", 0),
+        ("1 h" + " " * 197, 3600),
+        ("1 h" + " " * 198, 0),
+    ],
+)
+def test_a_duration_is_exact_to_the_smallest_unit_it_names(text: str, seconds: float) -> None:
+    assert times.grain(text) == timedelta(seconds=seconds)
+
+
+def test_a_whole_minute_is_shown_without_seconds() -> None:
+    time = times.parse("2026-03-14T02:25:00Z")
+    assert time is not None
+    assert (time.precision, time.clock) == ("second", "02:25")
+
+
+def test_a_time_may_overlap_with_any_of_those_given() -> None:
+    def at(clock: str, precision: str = "second") -> Time:
+        found = times.from_value({"at": f"2026-03-14T{clock}Z", "precision": precision})
+        assert found is not None
+        return found
+
+    given = times.Overlapping([at("02:10:00", "minute"), at("02:00:00", "hour"), at("05:00:00")])
+    inside = [clock for clock in ("02:00:00", "02:30:00", "05:00:00") if at(clock) in given]
+    assert inside == ["02:00:00", "02:30:00", "05:00:00"]
+    beside = ("01:59:59", "03:00:00", "04:59:59", "05:00:01")
+    assert not [clock for clock in beside if at(clock) in given]
+    assert at("02:00:00") not in times.Overlapping([])

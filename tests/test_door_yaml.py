@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from incident_gates import protocol
 from incident_gates.evidence import bounds, strict_yaml
 from incident_gates.evidence.refusal import Refusal
 
@@ -81,6 +83,11 @@ def test_every_value_has_its_place() -> None:
     }
 
 
+def test_a_value_left_out_at_the_end_stands_on_the_last_line() -> None:
+    """Found by fuzzing: PyYAML says the line below, which the file does not have."""
+    assert strict_yaml.parse("a: 1\n? b").marks[("b",)] == (2, 1)
+
+
 @pytest.mark.parametrize(
     ("text", "what", "line"),
     [
@@ -100,6 +107,9 @@ def test_every_value_has_its_place() -> None:
         ('a: "\\UFFFFFFFF"', "not valid YAML", 1),
         ("a: b: c", "not valid YAML", 1),
         ("a:\n\t- b", "not valid YAML", 2),
+        ("a: [", "not valid YAML", 1),
+        ("a: 1\n# a comment\rstrict: true", "line break", 2),
+        ("a: 1\u2028b: 2", "line break", 1),
         ("- " * (bounds.YAML_DEPTH + 1), "nested", 1),
     ],
 )
@@ -114,3 +124,63 @@ def test_what_is_refused_says_where(text: str, what: str, line: int) -> None:
 def test_hostile_text_is_bounded(piece: str) -> None:
     with pytest.raises(Refusal):
         strict_yaml.parse(piece * (bounds.YAML_BYTES // len(piece) + 1) + "]")
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n"])
+def test_nothing_has_a_place_too(text: str) -> None:
+    assert strict_yaml.parse(text) == strict_yaml.Yaml(None, {(): (1, 1)})
+
+
+def test_what_the_package_carries_reads_the_same_without_libyaml(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    carried = [
+        path
+        for path in protocol.PATH.parent.rglob("*.yaml")
+        if path.stat().st_size <= bounds.YAML_BYTES
+    ]
+    assert protocol.PATH in carried
+    values = {path: strict_yaml.parse(path.read_text("utf-8")).value for path in carried}
+    monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
+    for path, value in values.items():
+        assert strict_yaml.parse(path.read_text("utf-8")).value == value, path.name
+
+
+@pytest.mark.parametrize("text", ['a: "\\ud800"', "a: \ud800"])
+def test_half_of_a_character_is_refused_by_both_parsers(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Refusal, match="not valid YAML"):
+        strict_yaml.parse(text)
+    monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
+    with pytest.raises(Refusal, match="not valid YAML"):
+        strict_yaml.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "line", "column"),
+    [
+        ("a: 1\nb:  &x 1\n", "anchors (&name) are not allowed", 2, 5),
+        (
+            "a: 1\n  - b: ]\n",
+            "this is not valid YAML (mapping values are not allowed in this context)",
+            2,
+            6,
+        ),
+        ("a: \ud800", "this is not valid YAML", None, None),
+    ],
+)
+def test_what_is_refused_says_what_and_where(
+    text: str, what: str, line: int | None, column: int | None
+) -> None:
+    with pytest.raises(Refusal) as caught:
+        strict_yaml.parse(text)
+    refusal = caught.value
+    assert (refusal.what, refusal.line, refusal.column) == (what, line, column)
+
+
+@pytest.mark.parametrize("found", ["\x85", "\u2028", "\u2029", "\r"])
+def test_what_is_a_line_break_for_some_readers_alone_is_refused(found: str) -> None:
+    with pytest.raises(Refusal, match="not every reader takes for a line break") as caught:
+        strict_yaml.parse(f"a: 1\nb: x # y{found}c: 2\n")
+    assert (caught.value.line, caught.value.column) == (2, 9)

@@ -18,6 +18,8 @@ import webhooks
 import yaml
 from jsonschema import Draft202012Validator
 
+from incident_gates import run
+
 WORKFLOW = Path(__file__).resolve().parents[1] / ".github" / "workflows" / "comment.yml"
 SHA = "a" * 40
 HARNESS = """
@@ -106,6 +108,14 @@ def test_it_writes_once_then_edits_then_leaves_alone() -> None:
 
 def test_it_says_nothing_where_nothing_failed_and_nothing_was_said() -> None:
     assert written(calls([], [], conclusion="success")) == []
+
+
+def test_what_any_rule_says_is_repeated() -> None:
+    """One rule of each kind, those about the change itself included."""
+    kinds = {rule[:3]: rule for rule in run.rule_texts()}
+    (made,) = written(calls([annotation("x", title=rule) for rule in kinds.values()], []))
+    for rule in kinds.values():
+        assert f"**{rule}**" in made["parameters"]["body"]
 
 
 def test_a_pull_request_at_another_commit_gets_no_comment() -> None:

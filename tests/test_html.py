@@ -6,7 +6,6 @@ import itertools
 import json
 import re
 import zipfile
-from dataclasses import replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +135,7 @@ def hostile(report: IncidentReport, text: str) -> IncidentReport:
     excuse = Excuse("waiver", (text, text), text, text, place)
     found = Finding("MIT004", CRITICAL, text, place, text, text, text, (text, text), (text,), None)
     gates = tuple(
-        gate._replace(summary=text, findings=(found, replace(found, excuse=excuse)), needs=(found,))
+        gate._replace(summary=text, findings=(found, found._replace(excuse=excuse)), needs=(found,))
         for gate in report.gates
     )
     link = Link("executed", text, text, None, None, text, text, place, "contradicted", text)

@@ -105,10 +105,16 @@ class Desk:
             assert said.partition(" or: ")[0] == self.next()[0]
 
 
+def answer(option: str, word: str) -> str:
+    """What a person types for a word in capitals; a text answers its own question."""
+    said = WORDS.get(word, word)
+    return f"{said} of {option.strip('-')}" if word == "TEXT" else said
+
+
 def filled(command: str) -> list[str]:
     words = command.split()[1:]
     pairs = zip(["", *words[:-1]], words, strict=True)
-    typed = [AFTER.get(before, WORDS.get(word, word)) for before, word in pairs]
+    typed = [AFTER.get(before, answer(before, word)) for before, word in pairs]
     return [*typed, "--name", "Jordan"] if "approval" in words else typed
 
 

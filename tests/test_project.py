@@ -78,6 +78,21 @@ def test_a_workflow_pins_every_action_by_commit_and_says_which(workflow: Path) -
         assert re.fullmatch(r"[.$]/\S*( # .*)?|[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", use)
 
 
+@pytest.mark.parametrize("workflow", named(WORKFLOWS))
+def test_a_workflow_installs_only_what_is_locked(workflow: Path) -> None:
+    """By digest; or the checkout itself, with nothing fetched for it."""
+    for line in re.findall(r"^.*pip\S* install .*", workflow.read_text("utf-8"), re.MULTILINE):
+        assert "--require-hashes" in line or "--no-deps --no-build-isolation ." in line
+
+
+@pytest.mark.parametrize("workflow", named(WORKFLOWS))
+def test_a_workflow_says_what_each_right_is_for(workflow: Path) -> None:
+    text = workflow.read_text("utf-8")
+    assert re.search(r"^permissions: \{\}$", text, re.MULTILINE)
+    for line in re.findall(r"^ +[a-z-]+: (?:read|write)\b.*", text, re.MULTILINE):
+        assert re.search(r": (read|write) # to \w+", line), line
+
+
 @pytest.mark.parametrize("page", named(PAGES))
 def test_a_page_links_to_files_that_exist(page: Path) -> None:
     links = re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", page.read_text("utf-8"))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -15,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from junitparser import JUnitXml
-from markdown_it import MarkdownIt
+from pagework import ALLOWED_TAGS, HIDING, blocks, check_markup, gfm, links, tokens
 
 from incident_gates.model import CRITICAL, INFO, WARNING, Location, Report, Verdict
 from incident_gates.report import github, json_report, junit, markdown, sarif
@@ -29,24 +28,6 @@ TEXTS = st.one_of(
     st.text(st.characters(exclude_categories=()), max_size=80),
     st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=3)), max_size=6).map("".join),
 )
-ALLOWED_TAGS = {"<span>", "</span>", "<sub>", "</sub>"}
-BLOCKS = re.compile(r"\A(<details><summary>[^<>]*</summary>|</details>)\s*\Z")
-HIDING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
-
-
-def gfm() -> MarkdownIt:
-    """GitHub's Markdown with raw HTML and bare addresses; bare host names it does not link."""
-    parser = MarkdownIt("gfm-like", {"html": True})
-    assert parser.linkify is not None
-    parser.linkify.set({"fuzzy_link": False, "fuzzy_email": True, "fuzzy_ip": False})
-    parser.linkify.add("//", None)
-    return parser
-
-
-def tokens(said: str) -> list[Any]:
-    """Every token of a page, those inside lines as well."""
-    top = gfm().parse(said)
-    return [part for token in top for part in (token, *(token.children or ()))]
 
 
 # --- the runner ----------------------------------------------------------------------------------
@@ -172,22 +153,17 @@ def check_page(report: Report) -> None:
     """A page holds our own markup alone, and links to the judged commit alone."""
     page = markdown.render(report, work.GATES, work.link)
     found = tokens(page)
-    links = [token.attrs["href"] for token in found if token.type == "link_open"]
-    assert all(
-        str(link).startswith(f"https://github.com/o/r/blob/{work.COMMIT}/") for link in links
-    )
-    assert len(links) == page.count("](https://github.com/")
-    assert {t.content for t in found if t.type == "html_inline"} <= ALLOWED_TAGS
-    assert all(BLOCKS.match(t.content) for t in found if t.type == "html_block")
-    assert not {t.type for t in found} & {"image", "fence", "code_block", "hr"}
+    leading = links(found)
+    assert all(to.startswith(f"https://github.com/o/r/blob/{work.COMMIT}/") for to in leading)
+    assert len(leading) == page.count("](https://github.com/")
+    check_markup(found)
     assert not HIDING.search(page)
-    shape = [t.type for t in found if t.block and t.type != "inline"]
-    assert shape == PLAIN_SHAPE
+    assert blocks(found) == PLAIN_SHAPE
 
 
 def _shape(said: str) -> list[str]:
     page = markdown.render(work.hostile(said), work.GATES, work.link)
-    return [t.type for t in tokens(page) if t.block and t.type != "inline"]
+    return blocks(tokens(page))
 
 
 PLAIN_SHAPE = _shape("x")

@@ -32,7 +32,7 @@ UPSTREAM = {
     "post-deployment-validation",
 }
 CONFIGURATION = {"policy", "waivers", "amendments"}
-WRITTEN = {"report", "evidence-manifest", "verification", "status", "selftest"}
+WRITTEN = {"report", "overview", "evidence-manifest", "verification", "status", "selftest"}
 OWN = set(NAMES) - UPSTREAM - CONFIGURATION - WRITTEN - {"common", "protocol"}
 EXAMPLES = sorted(
     path for path in (ROOT / "examples/complete").rglob("*.json") if path.stem in NAMES

@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,12 +145,8 @@ def test_no_mutation_of_what_the_desk_wrote_is_missed(desk: Play) -> None:  # no
 # --- every rule ----------------------------------------------------------------------------------
 
 
-def test_every_rule_has_a_mutation_or_a_reason() -> None:
-    shown_by = {mutation.rule for mutation in MUTATIONS}
-    not_shown = table.load().not_shown
-    assert not shown_by & not_shown.keys()
-    assert shown_by | not_shown.keys() == RULES.keys()
-    assert len(not_shown) == 0
+def test_every_rule_has_a_mutation() -> None:
+    assert {mutation.rule for mutation in MUTATIONS} == RULES.keys()
 
 
 def test_no_two_mutations_say_the_same() -> None:
@@ -165,7 +160,7 @@ def test_a_rule_without_its_body_is_missed(
     rule_id: str, bench_of: dict[str, Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each mutation needs its very rule: no other finding passes for it."""
-    emptied = replace(RULES[rule_id], check=lambda *_: iter(()))
+    emptied = RULES[rule_id]._replace(check=lambda *_: iter(()))
     monkeypatch.setitem(RULES, rule_id, emptied)
     bench = bench_of["complete"]
     for mutation in (m for m in MUTATIONS if m.rule == rule_id):
@@ -180,9 +175,9 @@ def test_a_rule_that_no_longer_fails_a_record_is_missed(
     rule = RULES[rule_id]
 
     def softened(*given: Any) -> Iterator[Any]:
-        yield from (replace(breach, level="WARNING") for breach in rule.check(*given))
+        yield from (breach._replace(level="WARNING") for breach in rule.check(*given))
 
-    monkeypatch.setitem(RULES, rule_id, replace(rule, check=softened))
+    monkeypatch.setitem(RULES, rule_id, rule._replace(check=softened))
     for mutation in (m for m in MUTATIONS if m.rule == rule_id):
         found = bench_of["complete"].tried(mutation)
         assert found.outcome is Outcome.MISSED

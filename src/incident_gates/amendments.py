@@ -95,6 +95,10 @@ def _why_not(chain: Chain, node: Node) -> str:
     absent += ["by"] if not node["by"]["name"].text else []
     if absent:
         return f"it lacks {', '.join(absent)}"
+    at = node["at"].time
+    # Who asks how it stood at an earlier moment asks about the files of today all the same.
+    if at and at.earliest > chain.now and not chain.fixed:
+        return f"it is dated {at.shown}, which is later than now"
     if any(step.old == step.new for step in _steps(node)) or not any(_steps(node)):
         return "it names no change"
     return _unapproved(chain, node)

@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+# How a file is called until it is whole: nobody takes it for evidence.
+UNFINISHED = ".unfinished"
+_LEFTOVER = re.compile(rf"\..+\.[a-z0-9_]{{8}}{re.escape(UNFINISHED)}")
 
 
 def write(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Replaces a file in one step; a crash at any moment leaves the old one, or none.
+    """Replaces a file in one step; a crash at any moment leaves the old one, or none."""
+    write_all({path: data}, durable=durable)
+
+
+def write_all(contents: Mapping[Path, bytes], *, durable: bool = True) -> None:
+    """Replaces files, each in one step, once all stand whole beside them: a full disk changes none.
 
     What can be computed again need not be ``durable``: a power cut may cost it.
     """
-    temporary = _written_beside(path, data, durable=durable)
+    written: dict[Path, Path] = {}
     try:
-        temporary.replace(path)
+        for path, data in contents.items():
+            written[path] = _written_beside(path, data, durable=durable)
+        for path, temporary in written.items():
+            temporary.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        for temporary in written.values():
+            temporary.unlink(missing_ok=True)
         raise
+    if durable:
+        for folder in {path.parent for path in contents}:
+            _settle(folder)
+
+
+def _settle(folder: Path) -> None:
+    """A new name outlasts a power cut once its folder is on the disk; not all systems know how."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager
@@ -31,8 +58,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
     A power cut may cost it: this is for what can be computed again.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
+    handle, temporary = _begun(path)
     try:
         with os.fdopen(handle, "w+b") as stream:
             yield stream
@@ -68,9 +94,21 @@ def _claimed(path: Path) -> bool:
     return True
 
 
+def tidy(folder: Path) -> None:
+    """Removes what killed runs left unfinished in a folder; whoever asks has it to themselves."""
+    for path in folder.rglob(f".*{UNFINISHED}"):
+        if _LEFTOVER.fullmatch(path.name) and path.is_file() and not path.is_symlink():
+            with suppress(OSError):
+                path.unlink()
+
+
+def _begun(path: Path) -> tuple[int, Path]:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=UNFINISHED)
+    return handle, Path(name)
+
+
 def _written_beside(path: Path, data: bytes, *, durable: bool = True) -> Path:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
+    handle, temporary = _begun(path)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import chain as chain_of
 from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates import custody
 from incident_gates.evidence.times import Order, order, show_duration
-from incident_gates.model import Link, Place
+from incident_gates.model import Link, Location, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +24,7 @@ ORDERS = {
 
 
 class Event(NamedTuple):
-    """One event of the line: what must have come before it stands in ``after``.
+    """One event of the line: what must have come before it stands in ``after``, to be read once.
 
     ``lacking`` names what should have come before and is not on record at all.
     """
@@ -33,7 +34,7 @@ class Event(NamedTuple):
     time: Time | None
     actor: str
     place: Place
-    after: tuple[tuple[str, Time | None], ...] = ()
+    after: Iterable[tuple[str, Time | None]] = ()
     lacking: tuple[str, ...] = ()
 
 
@@ -67,11 +68,9 @@ def _events(chain: Chain) -> list[Event]:
         since = [(e.id, e.propagated or e.completed) for e in chain.mitigations[-1:]]
         place = Place("recovery-validation.json", ("checks",))
         events.append(Event("recovered", "recovered", chain.recovered, "", place, tuple(since)))
-    for name in (
-        ("resolved", "closed") if not chain.resolution["resolved_at"].time else ("resolved",)
-    ):
-        node = chain.resolution[f"{name}_at"]
-        events.append(Event(name, name, node.time, "", node.place))
+    end = "resolved" if chain.resolution["resolved_at"].time else "closed"
+    node = chain.resolution[f"{end}_at"]
+    events.append(Event(end, end, node.time, "", node.place))
     return events
 
 
@@ -99,10 +98,8 @@ def _execution(chain: Chain, execution: Execution) -> list[Event]:
         ("severity was agreed", consensus.agreed if consensus else None),
         ("it was approved", approved if not execution.emergency else None),
     ]
-    after += [
-        ("readiness was verified", item["verified_at"].time)
-        for item in chain.readiness_items(execution)
-    ]
+    # Every item comes before every execution: the list of it all would be the square of both.
+    ready = (("readiness was verified", time) for _, time in chain.verifications(execution))
     lacking = tuple(
         what
         for what, known in (("severity", consensus), ("approval", approved or execution.emergency))
@@ -116,7 +113,8 @@ def _execution(chain: Chain, execution: Execution) -> list[Event]:
     what = "fix " if execution.purpose == "permanent_fix" else ""
     what += "completed" if ended else "executed"
     what += " (emergency)" if execution.emergency else ""
-    events.append(Event("executed", what, time, execution.operator, place, tuple(after), lacking))
+    before = chain_of(after, ready)
+    events.append(Event("executed", what, time, execution.operator, place, before, lacking))
     if execution.outcome not in ("succeeded", ""):
         done = execution.node["completed_at"].place
         events.append(Event("failed", execution.outcome, execution.completed, "", done))
@@ -146,6 +144,7 @@ def _link(chain: Chain, event: Event) -> Link:
     verdict, gap = _judged(event.after, time)
     if event.lacking and verdict != "contradicted":
         verdict, gap = "not_provable", f"{' and '.join(event.lacking)} not on record"
+    file, line, *_ = chain.record.locate(event.place)
     return Link(
         event.event,
         event.label,
@@ -154,7 +153,7 @@ def _link(chain: Chain, event: Event) -> Link:
         time.latest.isoformat().replace("+00:00", "Z"),
         time.precision,
         event.actor,
-        chain.record.locate(event.place),
+        Location(file, line),
         verdict,
         gap,
         custody.of(chain).grade(event.place, time) if chain.history else "",

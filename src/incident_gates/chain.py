@@ -5,18 +5,20 @@ Every rule, the causal line that people see, and the status of a record read thi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from bisect import bisect_left
+from collections import Counter
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from incident_gates import facts
 from incident_gates.evidence.times import Order, Time, from_value, order
 from incident_gates.facts import Approval, Check, Classification, Decision, Execution, Option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable
+    from collections.abc import Callable, Hashable, Iterable, Iterator
     from datetime import datetime
 
+    from incident_gates.evidence.places import Pointer
     from incident_gates.incident import Node, Record
     from incident_gates.policy import Limits
     from incident_gates.protocol import Severity
@@ -24,6 +26,26 @@ if TYPE_CHECKING:
 FAILED_OUTCOMES = ("failed", "partial", "ineffective")
 SECURITY = "security_compliance"
 COMMANDER = "incident_commander"
+
+
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
+
+
+def once(
+    question: Callable[Concatenate[Chain, Asked], Answer],
+) -> Callable[Concatenate[Chain, Asked], Answer]:
+    """Asks a chain each question once: many rules ask the same, and a record does not change."""
+
+    @wraps(question)
+    def answer(chain: Chain, /, *args: Asked.args, **named: Asked.kwargs) -> Answer:
+        key = (question, *args, *named.items())
+        if key not in chain.answers:
+            chain.answers[key] = question(chain, *args, **named)
+        known: Answer = chain.answers[key]
+        return known
+
+    return answer
 
 
 class Consensus(NamedTuple):
@@ -52,6 +74,22 @@ class Consensus(NamedTuple):
         return enough and not self.dissent and (self.commander or bool(self.silent))
 
 
+class Post(NamedTuple):
+    """One time in command: since when, and when at the latest another had taken over."""
+
+    since: Time | None
+    relieved: datetime | None
+    first: bool
+
+    def taken_by(self, moment: Time | None) -> bool:
+        """Whether command may have been taken by then; the first one leads from the beginning."""
+        return self.first or not _after(self.since, moment)
+
+    def over_by(self, moment: Time | None) -> bool:
+        """Whether another had certainly taken over by then."""
+        return bool(self.relieved and moment and self.relieved <= moment.earliest)
+
+
 class RequiredApproval(NamedTuple):
     """An approval that an execution needs: the role, and the approval that fills it, if any."""
 
@@ -59,15 +97,15 @@ class RequiredApproval(NamedTuple):
     approval: Approval | None
 
 
-@dataclass
 class Matched:
     """What the excuses of a record did: problems by kind, each with its entry and a phrase."""
 
-    refused: list[tuple[Node, str]] = field(default_factory=list)
-    unauthorised: list[tuple[Node, str]] = field(default_factory=list)
-    expired: list[tuple[Node, str]] = field(default_factory=list)
-    orphaned: list[tuple[Node, str]] = field(default_factory=list)
-    ambiguous: list[tuple[Node, str]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.refused: list[tuple[Node, str]] = []
+        self.unauthorised: list[tuple[Node, str]] = []
+        self.expired: list[tuple[Node, str]] = []
+        self.orphaned: list[tuple[Node, str]] = []
+        self.ambiguous: list[tuple[Node, str]] = []
 
 
 class Chain:
@@ -89,6 +127,7 @@ class Chain:
         # Whether git is asked what it knows; only those rules that need it ask.
         self.history = history
         self.excuses = Matched()
+        self.answers: dict[Hashable, Any] = {}
 
     # --- what the files say ---
 
@@ -167,7 +206,7 @@ class Chain:
 
     # --- the state that the record claims ---
 
-    @property
+    @cached_property
     def status(self) -> str:
         """The status that resolution-summary.json states, or ""."""
         return self.resolution["status"].text
@@ -230,6 +269,18 @@ class Chain:
             taken.sort(key=lambda entry: entry[0].earliest if entry[0] else self.now)
         return taken
 
+    @cached_property
+    def _posts(self) -> dict[str, list[Post]]:
+        """The times in command of each person."""
+        found: dict[str, list[Post]] = {}
+        relieved: datetime | None = None
+        for index, (since, name) in reversed(list(enumerate(self._commanders))):
+            post = Post(since, relieved, first=index == 0)
+            found.setdefault(self.limits.identity(name), []).insert(0, post)
+            if since and (relieved is None or since.latest < relieved):
+                relieved = since.latest
+        return found
+
     def commanders_at(self, moment: Time | None) -> tuple[str, ...]:
         """Who may have held command at a moment: several where a hand-over cannot be told apart.
 
@@ -247,9 +298,11 @@ class Chain:
     def commands(self, name: str, moment: Time | None) -> bool:
         """Whether someone held command at a moment; policy answers where the record is silent."""
         if self._commanders:
-            return any(self.same(held, name) for held in self.commanders_at(moment))
+            posts = self._posts.get(self.limits.identity(name), ())
+            return any(p.taken_by(moment) and not p.over_by(moment) for p in posts)
         return self.limits.identity(name) in (self.limits.holders(COMMANDER) or ())
 
+    @once
     def holds(self, name: str, role: str, moment: Time | None) -> bool:
         """Whether policy or, where it is silent, prerequisites.json gives someone a role."""
         holders = self.limits.holders(role)
@@ -257,11 +310,23 @@ class Chain:
             return self.limits.identity(name) in holders
         if role == COMMANDER:
             return self.commands(name, moment)
-        wanted = self._approval_of(role)
-        given = [a for a in self.prerequisites["approvals"] if a["approval"].text == wanted]
+        given, first = self._given(role)
+        own = given.get(self.limits.identity(name), ()) if name else ()
         # Nobody is made a holder afterwards; where all came too late, MIT007 says so.
-        by_then = [a for a in given if not _after(a["approved_at"].time, moment)]
-        return any(self.same(a["by"]["name"].text, name) for a in by_then or given)
+        by_then = any(not _after(time, moment) for time in own)
+        return by_then or (bool(own) and _after(first, moment))
+
+    @once
+    def _given(self, role: str) -> tuple[dict[str, list[Time | None]], Time | None]:
+        """When prerequisites.json gave a role to each person, and when to anybody at all."""
+        wanted = self._approval_of(role)
+        listed = self.prerequisites["approvals"] if wanted else ()
+        entries = [a for a in listed if a["approval"].text == wanted]
+        times = [a["approved_at"].time for a in entries]
+        known = [time for time in times if time]
+        first = min(known, key=lambda t: t.earliest) if known and all(times) else None
+        names = (self.limits.identity(a["by"]["name"].text) for a in entries)
+        return _grouped(zip(names, times, strict=True)), first
 
     def _approval_of(self, role: str) -> str:
         entries = self.limits.protocol.data["prerequisites"]["approvals"]
@@ -275,14 +340,11 @@ class Chain:
         """
         if not self._commanders:
             return [word.time] if self.commands(word.name, word.time) else []
-        for index, (since, name) in enumerate(self._commanders):
-            later = (taken for taken, _ in self._commanders[index + 1 :])
-            handed_over = any(
-                t and word.time and order(t, word.time) is Order.PROVEN for t in later
-            )
-            if self.same(name, word.name) and not handed_over:
-                return [word.time, *([since] if since and index else [])]
-        return []
+        posts = self._posts.get(self.limits.identity(word.name), ())
+        post = next((p for p in posts if not p.over_by(word.time)), None)
+        if post is None:
+            return []
+        return [word.time, *([post.since] if post.since and not post.first else [])]
 
     # --- assessed ---
 
@@ -298,16 +360,20 @@ class Chain:
             listed = tuple(listed[index] for index in order_of)
         return tuple(self._consensus(c) for c in listed)
 
-    def _consensus(self, classification: Classification, until: Time | None = None) -> Consensus:
+    def _consensus(
+        self, classification: Classification, until: datetime | None = None
+    ) -> Consensus:
         """The consensus on a classification, from the verdicts that were given by a moment."""
         severity = self.limits.severity(classification.severity)
-        words = [a for a in classification.assessors if not _after(a.time, until)]
-        runs = self._verdicts(words)
+        given = classification.assessors
+        words = [a for a in given if not (a.time and until) or a.time.earliest < until]
+        runs = self._verdicts(words, severity)
         agreeing = [
             run for run in runs if severity and run[0].name and self._own(run[0]) == severity
         ]
         against = tuple(r[0] for r in runs if r not in agreeing and r[0].severity)
-        commander = next((a for r in agreeing for a in r if self._in_command(a)), None)
+        leading = [a for r in agreeing for a in r if self._in_command(a)]
+        commander = min(leading, key=self._leads_from, default=None)
         found = Consensus(
             classification,
             severity,
@@ -320,33 +386,57 @@ class Chain:
         if not (found.complete and severity and commander):
             return found
         others = [run[0].time for run in agreeing if commander not in run]
-        turned = [r[0].time for r in agreeing if self._turned(r, words)]
+        spoke = Counter(self.limits.identity(a.name) for a in words)
+        # Until someone of another opinion had turned round there was no consensus.
+        turned = [r[0].time for r in agreeing if len(r) < spoke[self.limits.identity(r[0].name)]]
         agreed = _reached(self._in_command(commander), others, severity.assessors - 1, turned)
         return found._replace(agreed=agreed)
 
-    def _verdicts(self, words: Iterable[facts.Assessor]) -> list[list[facts.Assessor]]:
-        return runs(words, lambda a: self.limits.identity(a.name), self._own)
+    def _leads_from(self, word: facts.Assessor) -> tuple[bool, float]:
+        """When a word became the commander's: of several who led, the first reaches consensus."""
+        known = [t for t in self._in_command(word) if t]
+        when = max((t.latest.timestamp() for t in known), default=0.0)
+        return len(known) < len(self._in_command(word)), when
+
+    def _verdicts(
+        self, words: Iterable[facts.Assessor], severity: Severity | None
+    ) -> list[list[facts.Assessor]]:
+        return runs(
+            words,
+            lambda a: self.limits.identity(a.name),
+            self._own,
+            lambda a: self._own(a) != severity,
+        )
 
     def _own(self, assessor: facts.Assessor) -> Severity | None:
         return self.limits.severity(assessor.severity)
 
-    def _turned(self, run: list[facts.Assessor], words: list[facts.Assessor]) -> bool:
-        """Whether someone had another opinion before: until then there was no consensus."""
-        return len(run) < sum(self.same(a.name, run[0].name) for a in words)
+    @cached_property
+    def _spoken(self) -> list[list[datetime]]:
+        """When each word on each classification was given at the earliest, in order."""
+        words = (c.classification.assessors for c in self.consensus)
+        return [sorted(a.time.earliest for a in given if a.time) for given in words]
 
-    def _as_of(self, moment: Time | None) -> list[Consensus]:
-        """Each consensus as it stood at a moment: who objects afterwards undoes nothing."""
-        return [
-            self._consensus(c.classification, moment)
-            if any(_after(a.time, moment) for a in c.classification.assessors)
-            else c
-            for c in self.consensus
-        ]
+    def _as_of(self, moment: Time | None) -> Iterator[Consensus]:
+        """Each consensus as it stood at a moment, the last first: later words undo nothing."""
+        for index in reversed(range(len(self.consensus))):
+            spoken = self._spoken[index]
+            heard = bisect_left(spoken, moment.latest) if moment else len(spoken)
+            yield self._stood(index, heard)
 
+    @once
+    def _stood(self, index: int, heard: int) -> Consensus:
+        """A consensus as it stood when so many words on it had been given."""
+        spoken, whole = self._spoken[index], self.consensus[index]
+        if heard == len(spoken):
+            return whole
+        return self._consensus(whole.classification, spoken[heard])
+
+    @once
     def in_force(self, moment: Time | None) -> Consensus | None:
         """The classification in force at a moment: the last one agreed by then."""
-        agreed = [c for c in self._as_of(moment) if c.agreed and not _after(c.agreed, moment)]
-        return agreed[-1] if agreed else None
+        agreed = (c for c in self._as_of(moment) if c.agreed and not _after(c.agreed, moment))
+        return next(agreed, None)
 
     @cached_property
     def severity(self) -> Severity | None:
@@ -361,9 +451,30 @@ class Chain:
         return min(known, key=lambda s: s.rank, default=None)
 
     def severity_at(self, moment: Time | None) -> Severity | None:
-        """The severity in force at a moment; where none was agreed, the worst recorded."""
-        consensus = self.in_force(moment)
-        return consensus.severity if consensus else self.worst_severity
+        """The severity in force at a moment; where none was agreed, the worst recorded.
+
+        Where it cannot be told which of several was the last, the worst of them.
+        """
+        last = self.in_force(moment)
+        return self._gravest[last.classification.node.pointer] if last else self.worst_severity
+
+    @cached_property
+    def _gravest(self) -> dict[Pointer, Severity | None]:
+        """Of each classification the severity, or a worse one that may have been judged later."""
+        found: dict[Pointer, Severity | None] = {}
+        begun: dict[Severity, datetime] = {}
+        for consensus in self.consensus:
+            heard = [a.time for a in consensus.classification.assessors if a.time]
+            first = min((t.earliest for t in heard), default=None)
+            maybe = [s for s, latest in begun.items() if first and latest > first]
+            own = consensus.severity
+            found[consensus.classification.node.pointer] = min(
+                (*maybe, *([own] if own else [])), key=lambda s: s.rank, default=None
+            )
+            if own and consensus.agreed and heard:
+                latest = min(t.latest for t in heard)
+                begun[own] = max(latest, begun.get(own, latest))
+        return found
 
     @cached_property
     def affected_services(self) -> tuple[str, ...]:
@@ -381,12 +492,23 @@ class Chain:
     def readiness_items(self, execution: Execution | None = None) -> list[Node]:
         """The required items of the checklist that concern an execution, or what is planned."""
         decision = self.decision_of(execution) if execution else None
-        options = (decision.option,) if decision else tuple(o.id for o in self.planned)
+        return [item for item, _ in self._verifications(decision.option if decision else None)]
+
+    def verifications(self, execution: Execution) -> list[tuple[Node, Time | None]]:
+        """The required items that concern an execution, and when each was verified."""
+        decision = self.decision_of(execution)
+        return self._verifications(decision.option if decision else None)
+
+    @once
+    def _verifications(self, option: str | None) -> list[tuple[Node, Time | None]]:
+        """The same for an option; for None, what is planned."""
+        options = [o.id for o in self.planned] if option is None else [option]
+        concerned = {"", *options}
         return [
-            item
+            (item, item["verified_at"].time)
             for item in self.checklist["items"]
             if item["required"].flag is not False
-            and (not options or item["option"].text in ("", *options))
+            and (not options or item["option"].text in concerned)
         ]
 
     @property
@@ -406,27 +528,42 @@ class Chain:
 
     def option(self, option_id: str) -> Option | None:
         """The option of that id."""
-        return next((o for o in self.options if o.id == option_id), None)
+        return self._options.get(option_id)
+
+    @cached_property
+    def _options(self) -> dict[str, Option]:
+        return _first(self.options, lambda option: option.id)
+
+    @cached_property
+    def kept_digests(self) -> dict[str, set[str]]:
+        """The digests of each option in the earlier plans that were kept."""
+        return facts.kept_digests(self.record)
 
     def decision_of(self, execution: Execution | None) -> Decision | None:
         """The decision that an execution names."""
-        wanted = execution.decision if execution else ""
-        return next((d for d in self.decisions if wanted and d.id == wanted), None)
+        return self._decisions.get(execution.decision) if execution else None
+
+    @cached_property
+    def _decisions(self) -> dict[str, Decision]:
+        return _first((d for d in self.decisions if d.id), lambda decision: decision.id)
 
     def superseding(self, decision: Decision) -> Decision | None:
         """The decision that replaced another."""
-        return next(
-            (d for d in self.decisions if decision.id and d.supersedes == decision.id != d.id),
-            None,
-        )
+        return self._superseding.get(decision.id)
+
+    @cached_property
+    def _superseding(self) -> dict[str, Decision]:
+        newer = (d for d in self.decisions if d.supersedes and d.supersedes != d.id)
+        return _first(newer, lambda decision: decision.supersedes)
 
     @cached_property
     def live(self) -> tuple[tuple[Decision, Execution | None], ...]:
         """Each decision that counts: executed ones, with their gravest execution, and the last."""
         pairs: list[tuple[Decision, Execution | None]] = []
+        ran = _grouped((e.decision, e) for e in self.executions)
+        gravest = {d: min(runs, key=lambda e: self._rank_at(e.started)) for d, runs in ran.items()}
         for decision in self.decisions:
-            ran = [e for e in self.executions if e.decision == decision.id]
-            run = min(ran, key=lambda e: self._rank_at(e.started), default=None)
+            run = gravest.get(decision.id)
             if run or self.superseding(decision) is None:
                 pairs.append((decision, run))
         return tuple(pairs)
@@ -455,8 +592,13 @@ class Chain:
 
         At the mildest severity any one person other than the operator is enough.
         """
+        return self._required(decision, self.severity_at(moment), operator)
+
+    @once
+    def _required(
+        self, decision: Decision, severity: Severity | None, operator: str
+    ) -> list[RequiredApproval]:
         given = [a for a in latest_words(self, decision) if a.verdict == "approve"]
-        severity = self.severity_at(moment)
         found = [RequiredApproval(r, self._filled(given, r)) for r in self.roles_required(severity)]
         if severity and not severity.approvers:
             others = (a for a in given if a.name and not self.same(a.name, operator))
@@ -485,22 +627,28 @@ class Chain:
             if e.purpose == "mitigation" and e.outcome != "not_applicable"
         )
 
+    @cached_property
+    def _mitigations_of(self) -> dict[str, list[Execution]]:
+        return _grouped((s, e) for e in self.mitigations for s in dict.fromkeys(e.services))
+
+    @once
     def last_mitigation(self, service: str) -> Execution | None:
         """The last mitigation of a service; where that cannot be told, one that did not succeed."""
-        of_it = [e for e in self.mitigations if service in e.services]
+        of_it = self._mitigations_of.get(service, [])
         when = [(e, e.started or e.completed) for e in of_it]
         last = max((time.earliest for _, time in when if time), default=None)
         maybe = [e for e, time in when if not time or not last or time.latest > last]
         return next((e for e in maybe if e.outcome != "succeeded"), maybe[-1] if maybe else None)
 
     @cached_property
+    def planned_checks(self) -> tuple[Node, ...]:
+        """The checks that the readiness checklist planned."""
+        return facts.planned_checks(self.record)
+
+    @cached_property
     def critical_checks(self) -> tuple[Check, ...]:
         """The checks that count: critical by the record, or planned as critical."""
-        planned = {
-            n["id"].text
-            for n in facts.planned_checks(self.record)
-            if n["critical"].flag is not False
-        }
+        planned = {n["id"].text for n in self.planned_checks if n["critical"].flag is not False}
         return tuple(c for c in self.checks if c.critical or c.id in planned)
 
     @cached_property
@@ -509,7 +657,7 @@ class Chain:
         run = {c.id for c in self.checks if c.results}
         return tuple(
             n
-            for n in facts.planned_checks(self.record)
+            for n in self.planned_checks
             if n["critical"].flag is not False and n["id"].text not in run
         )
 
@@ -528,6 +676,26 @@ class Chain:
         return max((t for t in passed if t), key=lambda t: t.latest, default=None)
 
 
+Keyed = TypeVar("Keyed")
+
+
+def _first(entries: Iterable[Keyed], key: Callable[[Keyed], str]) -> dict[str, Keyed]:
+    """The first entry of each key."""
+    found: dict[str, Keyed] = {}
+    for entry in entries:
+        found.setdefault(key(entry), entry)
+    return found
+
+
+def _grouped(pairs: Iterable[tuple[str, Keyed]]) -> dict[str, list[Keyed]]:
+    """The entries of each key, in their order."""
+    found: dict[str, list[Keyed]] = {}
+    for key, entry in pairs:
+        found.setdefault(key, []).append(entry)
+    return found
+
+
+@once
 def latest_words(chain: Chain, decision: Decision) -> list[Approval]:
     """Each approver's latest word on a decision, per role, from when it was first given.
 
@@ -537,6 +705,7 @@ def latest_words(chain: Chain, decision: Decision) -> list[Approval]:
         decision.approvals,
         lambda a: (chain.limits.identity(a.name), a.role),
         lambda a: (a.verdict, a.sha256, a.standing),
+        lambda a: a.verdict != "approve",
     )
     return [run[0] for run in said]
 
@@ -544,25 +713,27 @@ def latest_words(chain: Chain, decision: Decision) -> list[Approval]:
 Spoken = TypeVar("Spoken", facts.Assessor, Approval)
 
 
-def _by_time(entries: Iterable[Spoken]) -> list[Spoken]:
-    """Entries by time; where one has none, as the file has them."""
-    listed = list(entries)
-    times = [entry.time for entry in listed if entry.time]
-    if len(times) < len(listed):
-        return listed
-    return sorted(
-        listed, key=lambda entry: entry.time.earliest if entry.time else times[0].earliest
-    )
+def _by_time(entries: Iterable[Spoken], against: Callable[[Spoken], bool]) -> list[Spoken]:
+    """Entries by time; where one has none, as the file has them.
+
+    Where it cannot be told which of two came first, what speaks against came last.
+    """
+    timed = [(entry, entry.time) for entry in entries]
+    placed = [(e, t.latest if against(e) else t.earliest) for e, t in timed if t]
+    if len(placed) < len(timed):
+        return [entry for entry, _ in timed]
+    return [e for e, _ in sorted(placed, key=lambda pair: (pair[1], not against(pair[0])))]
 
 
 def runs(
     entries: Iterable[Spoken],
     who: Callable[[Spoken], Hashable],
     said: Callable[[Spoken], Hashable],
+    against: Callable[[Spoken], bool],
 ) -> list[list[Spoken]]:
     """What each person said last, with the earlier words that said the same without a break."""
     found: dict[Hashable, list[Spoken]] = {}
-    for entry in _by_time(entries):
+    for entry in _by_time(entries, against):
         run = found.setdefault(who(entry), [])
         if run and said(run[-1]) != said(entry):
             run.clear()

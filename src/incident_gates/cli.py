@@ -9,10 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from incident_gates import __version__
 from incident_gates.errors import CouldNotTell, UsageError
-from incident_gates.options import FLAGS, FORMATS, IN_WORKFLOWS, JUDGING, SELECTING, with_options
+from incident_gates.options import (
+    FLAGS,
+    FORMATS,
+    IN_WORKFLOWS,
+    JUDGING,
+    SELECTING,
+    SHARDING,
+    with_options,
+)
 from incident_gates.terminal import SETTINGS, Group, announce, coloured, errors_as_sentences, put
 
 if TYPE_CHECKING:
@@ -24,6 +33,9 @@ if TYPE_CHECKING:
     Anchors = dict[str, tuple[str, int]]
 
 MODULES = {"json": "json_report"}  # where it is not the format's own name
+PAGES = ("text", "markdown", "json")  # what an overview can be
+# What may be said beside --merge; everything else was said to the shards.
+JOINING = ("merge", "paths", "format_", "reports", "enforce")
 GATE_NAMES = ("prerequisites", "severity", "mitigation", "recovery", "resolution")
 # Every other command lives in the room of what it does, and is imported when it is asked for.
 ELSEWHERE = {
@@ -36,6 +48,7 @@ ELSEWHERE = {
     "explain": "incident_gates.desk.commands.explain:explain",
     "halt": "incident_gates.desk.commands.halt:halt",
     "proceed": "incident_gates.desk.commands.halt:proceed",
+    "overview": "incident_gates.overview:overview",
     "aggregate": "incident_gates.package.commands:aggregate",
     "verify": "incident_gates.package.commands:verify",
 }
@@ -79,6 +92,7 @@ def main() -> None:
     click.option("--yes", is_flag=True, help="With --fix: write without asking."),
     *IN_WORKFLOWS,
     *FLAGS.values(),
+    *SHARDING,
 )
 def check(**options: Any) -> None:
     """Judge incidents against the four gates.
@@ -90,8 +104,61 @@ def check(**options: Any) -> None:
       incident-gates check --require ready --incident INC-2026-0042
       incident-gates check --report json=gates.json
       incident-gates check --fix
+      incident-gates check --shard 2/8 --now 2026-03-20T06:00:00Z --report json=shard-2.json
+      incident-gates check --merge shard-*.json
     """
     raise SystemExit(judge(**options))
+
+
+@main.command(context_settings=SETTINGS, short_help="Show how many repositories stand.")
+@click.argument("entries", nargs=-1, required=True, metavar="OWNER/NAME=REPORT...")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(PAGES),
+    default="text",
+    show_default=True,
+    help="What standard output carries.",
+)
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="FORMAT=FILE",
+    help="Write the page to a file as well. Repeatable.",
+)
+@click.option(
+    "--enforce/--advisory",
+    "enforce",
+    default=True,
+    help="Whether a failed gate fails the command, or is only shown. [default: enforce]",
+)
+def overview(
+    entries: tuple[str, ...], format_: str, reports: tuple[str, ...], enforce: bool
+) -> None:
+    """Show how many repositories stand, from the JSON report of each.
+
+    \b
+      incident-gates overview shop/api=api.json shop/web=web.json
+      incident-gates overview shop/api=api.json --report json=overview.json
+
+    A repository without a report that can be read is listed as could not tell, exit code 3.
+    """
+    from incident_gates import overview as pages
+
+    with errors_as_sentences(), _seen_in_workflow():
+        wanted = [_target(entry, PAGES) for entry in reports]
+        shown = pages.overview(entries)
+        shown = shown if enforce else pages.advisory(shown)
+        for kind, target in wanted:
+            _write(pages.render(shown, kind), target)
+        put(pages.render(shown, format_))
+        if in_workflow():
+            from incident_gates.github import hand_over
+
+            hand_over.write_outputs({"verdict": shown.verdict.value})
+            hand_over.write_summary(pages.render(shown, "markdown"))
+    raise SystemExit(shown.exit_code)
 
 
 def judge(
@@ -103,6 +170,7 @@ def judge(
     package: str | None = None,
     fix: bool = False,
     yes: bool = False,
+    merge: tuple[str, ...] = (),
     **asked: Any,
 ) -> int:
     """Runs the gates and prints; returns the exit code."""
@@ -111,13 +179,17 @@ def judge(
         job = _job(**asked)
         if yes and not fix:
             raise UsageError("--yes answers what --fix asks; say both, or neither.")
+        if fix and job.part:
+            raise UsageError("--fix mends whole folders; say it without --shard.")
         if fix:
             _fix(job, yes=yes)
-        report, anchors = _judged(job, scope, enforce=enforce)
+        report, anchors = _joined(merge, job) if merge else _judged(job, scope)
+        report = report if enforce else _advisory(report)
         for kind, target in wanted:
-            _write(report, kind, target)
+            _write(_rendered(report, kind), target)
         if in_workflow():
-            _hand_over(report, anchors, format_, reports)
+            elsewhere = not merge and _elsewhere(job)
+            _hand_over(report, anchors, format_, reports, elsewhere=elsewhere)
         else:
             _print(report, format_)
         if package:
@@ -138,8 +210,12 @@ def _job(
     strict: bool,
     history: bool = False,
     gates: tuple[str, ...] = (),
+    shard: str | None = None,
+    now: str | None = None,
+    allow_empty: bool = False,
     **thresholds: float | None,
 ) -> Job:
+    from incident_gates import shards
     from incident_gates.discover import Selection
     from incident_gates.engine import Request
     from incident_gates.run import Job
@@ -150,6 +226,9 @@ def _job(
         {name: value for name, value in thresholds.items() if value is not None},
         policy,
         as_of,
+        part=shards.parsed(shard) if shard else None,
+        now=now,
+        allow_empty=allow_empty,
     )
 
 
@@ -190,21 +269,37 @@ def _seen_in_workflow() -> AbstractContextManager[None]:
     return hand_over.announced()
 
 
-def _judged(job: Job, scope: str | None, *, enforce: bool) -> tuple[Report, Anchors]:
+def _judged(job: Job, scope: str | None) -> tuple[Report, Anchors]:
     """The report, and for each incident the changed file that brought it here."""
-    anchors: Anchors = {}
     if _is_about_a_change(scope):
         from incident_gates.github import change
 
-        report, anchors = change.judge(job, str(scope))
-    else:
-        from incident_gates.run import run
+        return change.judge(job, str(scope))
+    from incident_gates.run import run
 
-        report = run(job)
-    if report.exit_code == 1 and not enforce:
-        said = "Advisory: a gate failed, and this run does not fail because of it."
-        report = report._replace(exit_code=0, notices=(*report.notices, said))
-    return report, anchors
+    return run(job), {}
+
+
+def _joined(reports: tuple[str, ...], job: Job) -> tuple[Report, Anchors]:
+    """The report that the reports of shards make together; paths are reports as well."""
+    from incident_gates import merge
+
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        given = context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
+        if given and parameter.name not in JOINING:
+            said = f"--merge joins what was judged; {parameter.opts[0]} is for the shards."
+            raise UsageError(said)
+    return merge.joined([*reports, *job.selection.paths]), {}
+
+
+def _advisory(report: Report) -> Report:
+    """The same report, without failing because of it; what could not be told still does."""
+    from incident_gates.run import ADVISORY
+
+    if report.exit_code != 1:
+        return report
+    return report._replace(exit_code=0, notices=(*report.notices, ADVISORY))
 
 
 def _is_about_a_change(scope: str | None) -> bool:
@@ -227,15 +322,28 @@ def _package(report: Report, job: Job, scope: str | None, folder: str) -> None:
         package.aggregate(job._replace(selection=Selection(paths)), folder, limits=limits)
 
 
-def _hand_over(report: Report, anchors: Anchors, kind: str, reports: tuple[str, ...]) -> None:
+def _elsewhere(job: Job) -> bool:
+    """Whether another repository is judged: no link and no annotation of this one leads there."""
+    from incident_gates.discover import repository
+
+    here = repository(Path.cwd())
+    return any(repository(Path(path).absolute()) != here for path in job.selection.paths)
+
+
+def _hand_over(
+    report: Report, anchors: Anchors, kind: str, reports: tuple[str, ...], *, elsewhere: bool
+) -> None:
     """Log, annotations, summary and outputs, as a workflow wants them."""
     from incident_gates.github import hand_over
     from incident_gates.report import github
     from incident_gates.run import gate_texts
 
     hand_over.write_outputs(hand_over.outputs(report, [r.partition("=")[2] for r in reports]))
-    hand_over.write_summary(hand_over.summary(report, gate_texts()))
-    annotations = github.render(report, anchors, is_absent=_is_absent)
+    annotations = ""
+    if report.shard is None:  # the shards are joined, and it is all said then, once
+        hand_over.write_summary(hand_over.summary(report, gate_texts(), linked=not elsewhere))
+    if report.shard is None and not elsewhere:
+        annotations = github.render(report, anchors, is_absent=_is_absent)
     if kind == "github":
         put(annotations)
     elif kind == "text":
@@ -245,10 +353,10 @@ def _hand_over(report: Report, anchors: Anchors, kind: str, reports: tuple[str, 
         put(annotations, sys.stderr)
 
 
-def _target(entry: str) -> tuple[str, Path]:
+def _target(entry: str, formats: tuple[str, ...] = FORMATS) -> tuple[str, Path]:
     kind, separator, name = entry.partition("=")
-    if not separator or kind not in FORMATS or not name:
-        raise UsageError(f"--report {entry}: write FORMAT=FILE, with {' or '.join(FORMATS)}.")
+    if not separator or kind not in formats or not name:
+        raise UsageError(f"--report {entry}: write FORMAT=FILE, with {' or '.join(formats)}.")
     target = Path(name).resolve()
     if not target.parent.is_dir():
         raise UsageError(f"--report {entry}: the folder {target.parent} does not exist.")
@@ -281,7 +389,7 @@ def _is_absent(file: str) -> bool:
     return not (repository(Path.cwd()) / file).is_file()
 
 
-def _write(report: Report, kind: str, target: Path) -> None:
+def _write(text: str, target: Path) -> None:
     """Writes a report; never over evidence: an output that is an input would judge itself."""
     from incident_gates import protocol
     from incident_gates.atomic import write
@@ -295,7 +403,7 @@ def _write(report: Report, kind: str, target: Path) -> None:
     if among or target.name == POLICY:
         raise UsageError(f"--report: {target.name} would stand among the evidence of an incident.")
     try:
-        write(target, _rendered(report, kind).encode())
+        write(target, text.encode())
     except OSError as error:
         raise CouldNotTell(
             f"The report {target.name} cannot be written: {error.strerror}."

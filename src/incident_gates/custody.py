@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
 from incident_gates import amendments as entries
 from incident_gates import facts, history, recorded
 from incident_gates import seal as seals
+from incident_gates.chain import once
 from incident_gates.evidence import files, markdown
 from incident_gates.evidence.history import verified
 from incident_gates.evidence.refusal import Refusal
@@ -90,7 +91,7 @@ class Custody:
         try:
             return seals.read(self.record)
         except Refusal as refusal:
-            self.refusal = refusal
+            self.refusal = refusal.without_trace()
             return None
 
     @cached_property
@@ -105,7 +106,7 @@ class Custody:
         try:
             return seals.digests(self.record)
         except Refusal as refusal:
-            self.refusal = refusal
+            self.refusal = refusal.without_trace()
             return {}
 
     @cached_property
@@ -401,15 +402,10 @@ class Custody:
         return {p: v for p, v in brought.items() if self.history.of(p)[-1].blob}
 
 
-_KNOWN: WeakKeyDictionary[Chain, Custody] = WeakKeyDictionary()
-
-
+@once
 def of(chain: Chain) -> Custody:
     """The custody of a record, the same one for every rule."""
-    found = _KNOWN.get(chain)
-    if found is None:
-        found = _KNOWN[chain] = Custody(chain)
-    return found
+    return Custody(chain)
 
 
 def shown(commit: Commit) -> str:

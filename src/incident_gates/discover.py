@@ -107,7 +107,7 @@ def overlooked(folder: Path, protocol: Protocol, judged: Container[Path] = ()) -
     for child in sorted(folder.iterdir()):
         plain = child not in judged and child.is_dir() and not child.is_symlink()
         if plain and not holds_incident(child, protocol):
-            said += _unjudged(child, protocol)
+            said += sorted(_unjudged(child, protocol))
     return said
 
 

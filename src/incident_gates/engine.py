@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates import causal, custody, derived, excuses, gates
 from incident_gates.chain import Chain
 from incident_gates.evidence import bounds
+from incident_gates.evidence.refusal import shortened
 from incident_gates.evidence.times import show_duration
 from incident_gates.model import (
     CRITICAL,
@@ -24,9 +25,10 @@ from incident_gates.model import (
     Verdict,
 )
 from incident_gates.rules import RULES, Rule
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from incident_gates.custody import Told
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from incident_gates.protocol import Gate
 
 DUE, READY, ALL = "due", "ready", "all"
-REQUIRE = (DUE, READY, ALL)
 READY_GATES = ("prerequisites", "severity", "mitigation")
 INTAKE = "incident-intake-log.md"
 DEBUG = "INCIDENT_GATES_DEBUG"
@@ -188,44 +189,36 @@ def _blind(chain: Chain) -> dict[str, str]:
 
 def _left_out(chain: Chain, rule: Rule, selected: tuple[str, ...]) -> str:
     """Why a rule has nothing to ask of this record, or ""."""
-    told = _told(chain, rule)
-    if told:
+    if rule.criterion == "custody" and (told := custody.of(chain).told):
         return told.left.get(rule.id, "")
     if rule.gate != "record" and rule.gate not in selected:
         return "its gate was not asked"
-    if chain.false_positive and rule.gate not in ("record", "severity"):
-        return "false positive"
-    if chain.false_positive and rule.gate == "severity" and rule.criterion != "intake":
+    if chain.false_positive and rule.gate != "record" and rule.criterion != "intake":
         return "false positive"
     if rule.history and not custody.of(chain).known:
         return custody.of(chain).why_not
-    absent = (name for name in rule.needs if not chain.record.readable(name))
-    return next((f"{name} is not there, or cannot be read" for name in absent), "")
-
-
-def _told(chain: Chain, rule: Rule) -> Told | None:
-    """What stands in for a rule that would ask git."""
-    return custody.of(chain).told if rule.criterion == "custody" else None
+    for name in rule.needs:
+        if not chain.record.readable(name):
+            return f"{name} is not there, or cannot be read"
+    return ""
 
 
 def _run_one(chain: Chain, rule: Rule, judgement: Judgement, selected: tuple[str, ...]) -> None:
-    told = _told(chain, rule)
-    if told:
+    # What was said of custody before stands in for rules that would ask git.
+    if rule.criterion == "custody" and (told := custody.of(chain).told):
         judgement.ran.append(rule.id)
         for finding in (f for f in told.findings if f.rule == rule.id):
             judgement.add("", finding)
         return
     try:
-        breaches = list(rule.check(chain, chain.limits))
+        breaches, left_out = _limited(rule.check(chain, chain.limits))
     except Exception as error:  # noqa: BLE001 - one broken rule must not lose the others' findings
         judgement.broken[rule.id] = f"{type(error).__name__} in {rule.id}"
         return
     judgement.ran.append(rule.id)
-    left_out = len(breaches) - bounds.FINDINGS_A_RULE
-    if left_out > 0:
-        last = breaches[bounds.FINDINGS_A_RULE - 1]
-        more = replace(last, message=f"{last.message}; and {left_out} more like it")
-        breaches = [*breaches[: bounds.FINDINGS_A_RULE - 1], more]
+    if left_out:
+        last = breaches.pop()
+        breaches.append(last._replace(message=f"{last.message}; and {left_out} more like it"))
     for breach in breaches:
         gate = _gate_of(chain, rule, breach)
         if gate and gate not in selected:
@@ -234,6 +227,32 @@ def _run_one(chain: Chain, rule: Rule, judgement: Judgement, selected: tuple[str
             continue
         finding = _finding(chain, rule, breach)
         judgement.add(gate, finding)
+
+
+def _limited(found: Iterator[Breach]) -> tuple[list[Breach], str]:
+    """The breaches that are said, and how many more there are; counting ends somewhere, too."""
+    breaches = [_shortened(breach) for breach in islice(found, bounds.FINDINGS_A_RULE)]
+    if len(breaches) < bounds.FINDINGS_A_RULE:
+        return breaches, ""
+    more = sum(1 for _ in islice(found, bounds.FINDINGS_COUNTED))
+    least = "at least " if more == bounds.FINDINGS_COUNTED else ""
+    return breaches, f"{least}{more}" if more else ""
+
+
+def _shortened(breach: Breach) -> Breach:
+    """A breach whose words all fit on a page; what an excuse names stays whole."""
+    said = (breach.message, breach.expected, *breach.actual)
+    if sum(map(len, said)) <= bounds.FINDING_CHARS:
+        return breach
+    message, expected, *actual = map(shortened, said)
+    return breach._replace(message=message, expected=expected, actual=_first(actual))
+
+
+def _first(lines: list[str]) -> tuple[str, ...]:
+    """As many lines as a finding lists, and how many more there are."""
+    most = bounds.NAMES_LISTED
+    more = [f"and {len(lines) - most} more"] if len(lines) > most else []
+    return (*lines[:most], *more)
 
 
 def _without_echoes(findings: list[Finding]) -> list[Finding]:
@@ -400,8 +419,8 @@ def _assurance(chain: Chain, verdict: Verdict) -> Assurance:
     items = record.node("rca-manifest.json")["items"]
     # A derived file repeats others: archived beside them, it is still no second witness.
     archived = sum(bool(n["sha256"].text and n["path"].text not in ("", *made)) for n in items)
-    checked = [f"{_count(inputs, 'input')} as pinned"] if inputs else []
-    checked += [f"{_count(archived, 'archived file')} as digested"] if archived else []
+    checked = [f"{counted(inputs, 'input')} as pinned"] if inputs else []
+    checked += [f"{counted(archived, 'archived file')} as digested"] if archived else []
     checked += custody.of(chain).borne_out if chain.history else []
     return Assurance(
         ("record consistent",) if passed else (),
@@ -414,7 +433,3 @@ def _assurance(chain: Chain, verdict: Verdict) -> Assurance:
 def _read(record: Record, pinned: dict[str, str]) -> list[tuple[Document | None, str]]:
     known = record.protocol.artifacts
     return [(record.document(name), sha) for name, sha in pinned.items() if name in known]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from incident_gates.chain import Matched
-from incident_gates.evidence.times import from_value
+from incident_gates.chain import Matched, once
+from incident_gates.evidence.refusal import shortened
+from incident_gates.evidence.times import Order, from_value, order
+from incident_gates.incident import gives_reason
 from incident_gates.model import INFO, Excuse, Finding
 from incident_gates.rules import RULES
 
 if TYPE_CHECKING:
     from incident_gates.chain import Chain
     from incident_gates.evidence.times import Time
+    from incident_gates.facts import Execution
     from incident_gates.incident import Node
     from incident_gates.protocol import Protocol
     from incident_gates.rules import Rule
@@ -38,6 +40,7 @@ FIELDS = {
         "accepted_at",
     ),
 }
+REASONS = ("reason", "why")
 GRANTED_BY = {WAIVER: "approved_by", DEVIATION: "accepted_by"}
 GRANTED_AT = {WAIVER: "approved_at", DEVIATION: "accepted_at"}
 ACCEPTED_BY = 2
@@ -77,6 +80,9 @@ def apply(chain: Chain, found: dict[str, list[Finding]], selected: tuple[str, ..
     """Puts each valid entry on what it covers; ``found`` is by gate, and changed in place."""
     matched = Matched()
     covered: dict[int, Excuse] = {}
+    of_rule: dict[str, list[tuple[str, Finding]]] = defaultdict(list)
+    for gate, finding in ((gate, f) for gate, findings in found.items() for f in findings):
+        of_rule[finding.rule].append((gate, finding))
     for entry in chain.record.node(FILE)["entries"]:
         if entry["kind"].text not in FIELDS:
             continue  # its schema says so
@@ -84,17 +90,20 @@ def apply(chain: Chain, found: dict[str, list[Finding]], selected: tuple[str, ..
         if rule is None:
             matched.refused.append((entry, f"{entry['rule'].text or 'nothing'} is no rule"))
             continue
-        hits = [(gate, f) for gate, fs in found.items() for f in fs if _covers(entry, f)]
+        subject = entry["subject"].text
+        hits = [hit for hit in of_rule[rule.id] if _covers(subject, hit[1])]
         if not hits:
             if _was_asked(chain, rule, selected):
-                matched.orphaned.append((entry, _nothing(entry, rule, found)))
-        elif len(hits) > 1 and not entry["subject"].text:
-            subjects = " | ".join(sorted({f.subject for _, f in hits}))
+                others = {finding.subject for _, finding in of_rule[rule.id]}
+                matched.orphaned.append((entry, _nothing(rule, subject, others)))
+        elif len(hits) > 1 and not subject:
+            subjects = _listed({f.subject for _, f in hits})
             matched.ambiguous.append((entry, f"{rule.id} finds several: say subject: {subjects}"))
         elif all(_valid(chain, entry, rule, *hit, matched) for hit in hits):
-            covered.update((id(finding), _excuse(chain, entry)) for _, finding in hits)
+            excuse = _excuse(chain, entry)
+            covered.update((id(finding), excuse) for _, finding in hits)
     for gate, findings in found.items():
-        found[gate] = [replace(f, excuse=covered.get(id(f))) for f in findings]
+        found[gate] = [f._replace(excuse=covered.get(id(f))) for f in findings]
     return matched
 
 
@@ -105,17 +114,19 @@ def _was_asked(chain: Chain, rule: Rule, selected: tuple[str, ...]) -> bool:
     return asked and all(chain.record.readable(name) for name in rule.needs)
 
 
-def _nothing(entry: Node, rule: Rule, found: dict[str, list[Finding]]) -> str:
-    others = sorted({f.subject for fs in found.values() for f in fs if f.rule == rule.id})
+def _nothing(rule: Rule, subject: str, others: set[str]) -> str:
     if not others:
         return f"{rule.id} finds nothing that it could excuse"
-    return f"{rule.id} finds nothing about {entry['subject'].text}, but about {' | '.join(others)}"
+    return f"{rule.id} finds nothing about {subject}, but about {_listed(others)}"
 
 
-def _covers(entry: Node, finding: Finding) -> bool:
-    subject = entry["subject"].text
-    about = finding.rule == entry["rule"].text and finding.level != INFO
-    return about and subject in ("", finding.subject)
+def _listed(subjects: set[str]) -> str:
+    """What an entry could name instead, as far as it helps; each entry of the file keeps it."""
+    return shortened(" | ".join(sorted(subjects)))
+
+
+def _covers(subject: str, finding: Finding) -> bool:
+    return finding.level != INFO and subject in ("", finding.subject)
 
 
 def _valid(  # noqa: PLR0913, PLR0917 - one entry against one finding
@@ -150,6 +161,7 @@ def _unauthorised(chain: Chain, entry: Node, gate: str, finding: Finding) -> str
     """What an entry lacks to be an excuse; "" where it lacks nothing."""
     kind = entry["kind"].text
     absent = [name for name in FIELDS[kind] if not _said(entry[name])]
+    absent += [n for n in REASONS if n in FIELDS[kind] and _said(entry[n]) and _empty(entry[n])]
     if absent:
         return f"it lacks {', '.join(absent)}"
     if entry["incident"].text != chain.record.incident_id:
@@ -164,11 +176,55 @@ def _unauthorised(chain: Chain, entry: Node, gate: str, finding: Finding) -> str
         return f"{entry['requested_by']['name'].text} requested it, and granted it as well"
     if kind == DEVIATION:
         return _not_independent(chain, names, finding)
-    return _roles_missing(chain, people, gate, granted)
+    absent_role = _roles_missing(chain, people, gate, granted)
+    return absent_role or _too_late(chain, finding, granted) or _by_operator(chain, names, finding)
+
+
+def _too_late(chain: Chain, finding: Finding, granted: Time | None) -> str:
+    """Why a waiver of approvals comes too late: what ran without them is a fact of the past."""
+    rule, about = RULES[finding.rule], finding.subject.split("/")[0]
+    first = _first_started(chain).get(about)
+    asked = (rule.gate, rule.criterion) == ("mitigation", "approvals")
+    if asked and first and granted and order(granted, first) is Order.CONTRADICTED:
+        return "it was granted after the execution: what ran unapproved takes a deviation"
+    return ""
+
+
+@once
+def _first_started(chain: Chain) -> dict[str, Time]:
+    """When each execution, and each decision that was carried out, was first begun."""
+    found: dict[str, Time] = {}
+    for execution in chain.executions:
+        started = execution.started
+        for name in {execution.id, execution.decision} if started else ():
+            if started and (name not in found or started.earliest < found[name].earliest):
+                found[name] = started
+    return found
+
+
+def _by_operator(chain: Chain, names: set[str], finding: Finding) -> str:
+    """Why a waiver does not count that an operator granted; the mildest severity lets them."""
+    if RULES[finding.rule].gate not in ACTED_IN:
+        return ""
+    ran = _ran(chain)
+    _, first = min((ran[name] for name in names if name in ran), default=(0, None))
+    return f"{first.operator} ran {first.id}, and granted it" if first else ""
+
+
+@once
+def _ran(chain: Chain) -> dict[str, tuple[int, Execution]]:
+    """The first execution of each operator at a severity that keeps operators from granting."""
+    found: dict[str, tuple[int, Execution]] = {}
+    for number, execution in enumerate(chain.executions):
+        severity = chain.severity_at(execution.started)
+        if severity is None or not severity.operator_may_approve:
+            found.setdefault(chain.limits.identity(execution.operator), (number, execution))
+    return found
 
 
 def _not_independent(chain: Chain, names: set[str], finding: Finding) -> str:
-    concerned = {chain.limits.identity(name) for name in _concerned(chain, finding) if name}
+    concerned = {chain.limits.identity(name) for name in finding.concerned}
+    concerned |= _actors(chain) if RULES[finding.rule].gate in ACTED_IN else set()
     strangers = sorted(name for name in names if not chain.limits.knows(name))
     if strangers:
         return f"the policy does not know {' and '.join(strangers)}"
@@ -179,13 +235,12 @@ def _not_independent(chain: Chain, names: set[str], finding: Finding) -> str:
     return f"it takes two people who are not concerned in it{about}"
 
 
-def _concerned(chain: Chain, finding: Finding) -> list[str]:
-    """Who acted in a finding; in some gates, everybody who ran or approved something."""
-    acted = list(finding.concerned)
-    if RULES[finding.rule].gate in ACTED_IN:
-        acted += [e.operator for e in chain.executions]
-        acted += [a.name for d in chain.decisions for a in d.approvals]
-    return acted
+@once
+def _actors(chain: Chain) -> set[str]:
+    """Everybody who ran or approved something."""
+    acted = [e.operator for e in chain.executions]
+    acted += [a.name for d in chain.decisions for a in d.approvals]
+    return {chain.limits.identity(name) for name in acted}
 
 
 def _roles_missing(chain: Chain, people: list[Node], gate: str, granted: Time | None) -> str:
@@ -207,6 +262,10 @@ def _said(node: Node) -> bool:
     if isinstance(node.value, list):
         return bool(node.value)
     return bool(node.text or node["name"].text or from_value(node.value))
+
+
+def _empty(node: Node) -> bool:
+    return not gives_reason(node.text)
 
 
 def _excuse(chain: Chain, entry: Node) -> Excuse:

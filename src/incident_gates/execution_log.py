@@ -17,7 +17,7 @@ NAME = "protocol-execution-log.md"
 PROCEED, HALT = "Proceed", "Halt"
 # The protocol's form of a blocker; each stands in bold and ends in a colon.
 FORM = ("Blocker", "Root Cause", "Resolution", "Prevention")
-_TITLE = re.compile(r"(?P<time>.*? UTC) - (?P<verb>Proceed|Halt)(?: at (?P<step>.+))?\Z")
+_TITLE = r"(?P<time>.*? UTC) - (?P<verb>Proceed|Halt)(?: at (?P<step>.+))?\Z"
 
 
 class Entry(NamedTuple):
@@ -50,7 +50,7 @@ def entries(record: Record) -> tuple[Entry, ...]:
 def _entry(section: Section) -> Entry | None:
     """A section that holds a decision or, in the protocol's bare form, a blocker."""
     stated = {key: value for key, (value, _) in fields(section).items()}
-    title = _TITLE.match(section.title)
+    title = re.match(_TITLE, section.title)
     decision = stated.get("decision") or (title["verb"] if title else "")
     if not decision and "blocker" not in stated:
         return None

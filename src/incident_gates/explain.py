@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from difflib import get_close_matches
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SHOWN = 60
+# Of so many the first ones, as the file has them, are said.
+MOST = 200
 TIME = "2026-03-14T02:25:00Z"
 
 
@@ -36,19 +39,42 @@ def _delegated(keyword: str) -> Any:
     return check
 
 
-_Explainer = extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator, {"pattern": _delegated("pattern"), "format": _delegated("format")}
-)
+def _refused_items(top: dict[str, Any], common: dict[str, Any]) -> Any:
+    """``items`` that asks why only where jsonschema-rs, a hundred times faster, says no."""
+    shared = jsonschema_rs.Registry([(common["$id"], common)])
+    around: dict[str, Any] = {key: top[key] for key in ("$id", "$defs") if key in top}
+    entries: dict[int, Any] = {}
+
+    def check(validator: Any, items: Any, instance: Any, _: Any) -> Iterator[ValidationError]:
+        if id(items) not in entries:
+            entries[id(items)] = jsonschema_rs.validator_for(
+                {**around, "allOf": [items]}, validate_formats=True, offline=True, registry=shared
+            )
+        for index, item in enumerate(instance if isinstance(instance, list) else ()):
+            if not entries[id(items)].is_valid(item):
+                yield from validator.descend(item, items, path=index)
+
+    return check
 
 
-def errors(
-    schema: dict[str, Any], common: dict[str, Any], value: Any
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Each error's pointer and one phrase about it, in the order of the file."""
+def explainer(schema: dict[str, Any], common: dict[str, Any]) -> Any:
+    """What finds the errors of a value; it takes longer to make than to ask."""
     resource = DRAFT202012.create_resource(common)
     registry: Registry[Any] = Registry().with_resource(common["$id"], resource)
-    explainer = _Explainer(schema, registry=registry, format_checker=FormatChecker(formats=()))
-    found = sorted(explainer.iter_errors(value), key=lambda e: [str(p) for p in e.absolute_path])
+    return extend(  # type: ignore[no-untyped-call]
+        Draft202012Validator,
+        {
+            "pattern": _delegated("pattern"),
+            "format": _delegated("format"),
+            "items": _refused_items(schema, common),
+        },
+    )(schema, registry=registry, format_checker=FormatChecker(formats=()))
+
+
+def errors(asked: Any, value: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Each error's pointer and one phrase about it, in the order of the file."""
+    first = islice(asked.iter_errors(value), MOST)
+    found = sorted(first, key=lambda e: [str(p) for p in e.absolute_path])
     for error in found:
         deepest = _deepest(error)
         yield tuple(deepest.absolute_path), _phrase(deepest)
@@ -65,7 +91,8 @@ def _deepest(error: ValidationError) -> ValidationError:
 
 
 def _phrase(error: ValidationError) -> str:
-    shown = json.dumps(error.instance, ensure_ascii=False)
+    # Sorted, for the order of keys means nothing: the same content gets the same message.
+    shown = json.dumps(error.instance, ensure_ascii=False, sort_keys=True)
     shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
     parent: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
     if isinstance(error.instance, str) and _asks_for_a_time(parent):
@@ -104,7 +131,7 @@ def _unknown_key(error: ValidationError) -> str:
     parent: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
     known = list(parent.get("properties", ()))
     held = error.instance if isinstance(error.instance, dict) else {}
-    unknown = [k for k in held if k not in known and not k.startswith("x-")]
+    unknown = sorted(k for k in held if k not in known and not k.startswith("x-"))
     close = get_close_matches(unknown[0], known, n=1) if unknown else []
     hint = f"; did you mean {close[0]}?" if close else ""
     return f"unknown key {', '.join(unknown)}{hint}"

@@ -6,9 +6,11 @@ import hashlib
 import itertools
 import re
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates.evidence import times
+from incident_gates.evidence.bounds import ASSESSORS
 from incident_gates.evidence.markdown import Line, Table, fields
 from incident_gates.incident import NOT_AVAILABLE, Node, is_placeholder
 from incident_gates.model import Place
@@ -290,9 +292,15 @@ def _validity(name: str, parsed: Markdown, section: Section) -> Validity:
     )
 
 
+@lru_cache(maxsize=4096)
 def slug(text: str) -> str:
     """A role or audience as an identifier: ``SRE On-call`` is ``sre_on_call``."""
     return re.sub(r"[^a-z0-9]+", "_", text.casefold()).strip("_")
+
+
+def words(text: str) -> str:
+    """A text as it is compared with others: case, spaces and punctuation around it do not count."""
+    return " ".join(text.casefold().split()).strip(" .,;:!?…")
 
 
 def notices(record: Record) -> tuple[tuple[Notice, ...], Log]:
@@ -315,7 +323,7 @@ def _notice(entry: LogEntry) -> Notice:
 
 
 def classifications(record: Record) -> tuple[Classification, ...]:
-    """Every classification, in the order of the file."""
+    """Every classification, in the order of the file; to its schema, more people are too many."""
     return tuple(
         Classification(
             node,
@@ -324,7 +332,7 @@ def classifications(record: Record) -> tuple[Classification, ...]:
                 Assessor(
                     a["name"].text, a["role"].text, a["severity"].text, a["assessed_at"].time, a
                 )
-                for a in node["assessors"]
+                for a in itertools.islice(node["assessors"], ASSESSORS)
                 if a["name"].text or a["severity"].text
             ),
         )
@@ -387,14 +395,13 @@ def section_digest(parsed: Markdown, section: Section) -> str:
     return hashlib.sha256(parsed.raw(section).encode()).hexdigest()
 
 
-def kept_digests(record: Record, option_id: str) -> set[str]:
-    """The digests of an option in every earlier plan that was kept: as a copy, or in git."""
-    return {
-        option.sha256
-        for plan in record.kept_plans()
-        for option in options(plan)
-        if option.id == option_id
-    }
+def kept_digests(record: Record) -> dict[str, set[str]]:
+    """The digests of each option in every earlier plan that was kept: as a copy, or in git."""
+    found: dict[str, set[str]] = {}
+    for plan in record.kept_plans():
+        for option in options(plan):
+            found.setdefault(option.id, set()).add(option.sha256)
+    return found
 
 
 def proposal(record: Record) -> Proposal | None:
@@ -438,6 +445,10 @@ class Decision(NamedTuple):
     supersedes: str
     approvals: tuple[Approval, ...]
     node: Node
+
+    def __hash__(self) -> int:
+        # A thousand approvals need not be hashed to tell two entries of a file apart.
+        return hash(self.node)
 
 
 def decisions(record: Record) -> tuple[Decision, ...]:
@@ -484,7 +495,6 @@ class Execution(NamedTuple):
     completed: Time | None
     propagated: Time | None
     outcome: str
-    superseded_by: str
     emergency: Node
     node: Node
 
@@ -502,7 +512,6 @@ def executions(record: Record) -> tuple[Execution, ...]:
             node["completed_at"].time,
             node["propagation_verified_at"].time,
             node["outcome"].text,
-            node["superseded_by"].text,
             node["emergency"],
             node,
         )

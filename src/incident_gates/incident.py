@@ -6,12 +6,14 @@ import os
 import re
 from contextlib import suppress
 from functools import cached_property, lru_cache
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from incident_gates import schema
 from incident_gates.evidence import (
     archives,
     bounds,
+    bulk,
     files,
     history,
     markdown,
@@ -58,12 +60,17 @@ class Document:
         self.refusal = refusal
         self.marks = marks or {}
         self.stem = name.rsplit(".", 1)[0]
-        self.root = Node(self, None, "", value if isinstance(value, dict) else None)
+        self.root = Node(name, None, "", value if isinstance(value, dict) else None)
 
     @cached_property
     def sha256(self) -> str:
         """The digest of the bytes that were judged."""
         return files.digest(self.data)
+
+    @cached_property
+    def index(self) -> places.Index:
+        """Where its values and lines stand."""
+        return places.Index(self.text)
 
     @cached_property
     def unknown(self) -> tuple[schema.Problem, ...]:
@@ -92,22 +99,22 @@ class Node:
     Reading is tolerant: a value of the wrong type reads as absent, for its schema finding says so.
     """
 
-    __slots__ = ("_key", "_parent", "document", "value")
+    __slots__ = ("_key", "_parent", "file", "value")
 
-    def __init__(self, document: Document, parent: Node | None, key: str | int, value: Any) -> None:
-        self.document = document
+    def __init__(self, file: str, parent: Node | None, key: str | int, value: Any) -> None:
+        self.file = file
         self._parent = parent
         self._key = key
         self.value = value
 
     def __getitem__(self, key: str) -> Node:
         inside = self.value
-        return Node(self.document, self, key, inside.get(key) if type(inside) is dict else None)
+        return Node(self.file, self, key, inside.get(key) if type(inside) is dict else None)
 
     def __iter__(self) -> Iterator[Node]:
         if isinstance(self.value, list):
             for index, item in enumerate(self.value):
-                yield Node(self.document, self, index, item)
+                yield Node(self.file, self, index, item)
 
     def __bool__(self) -> bool:
         return self.value is not None
@@ -121,7 +128,7 @@ class Node:
     @property
     def place(self) -> Place:
         """Where the value stands, or would stand."""
-        return Place(self.document.name, self.pointer)
+        return Place(self.file, self.pointer)
 
     @property
     def text(self) -> str:
@@ -165,7 +172,9 @@ _PLACEHOLDER = re.compile(
         tbd(?![\w./-]*\w)                          # TBD, [TBD], TBD by Sam
       | (?:todo|fixme|xxx)\s*(?:[\])>:]|\Z)        # TODO: say who; but not todo-api, Todo app
       | (?-i:TODO|FIXME|XXX)\s)                    # TODO say who
-    | n/a\Z                                        # not available, and no reason
+    | n/a(?::\s*(?:n/?a|none|nothing|nil|null|because|not\ (?:available|applicable)))?\Z
+    | to\ be\ (?:determined|defined|decided|announced|added|written|filled\ in)\Z
+    | lorem\ ipsum\b
     | <(?!https?:)[^<>]*>\Z | \[[^\[\]]*\ [^\[\]]*\]\Z  # <who>, [describe the impact]""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -180,19 +189,28 @@ def is_placeholder(text: str) -> bool:
     return not word or _PLACEHOLDER.match(word) is not None
 
 
+def gives_reason(text: str) -> bool:
+    """Whether a text that is asked for a reason gives one: "none" and "because" are none."""
+    return not is_placeholder(f"{NOT_AVAILABLE} {text.strip(_DECORATION)}")
+
+
 @lru_cache(maxsize=4096)
 def _said(text: str) -> str:
     return "" if text.startswith(NOT_AVAILABLE) or is_placeholder(text) else text.strip()
 
 
-_HINTS = ("tbd", "todo", "fixme", "xxx", '"n/a', '"<', '"[', '" ', "\\u20")
-_LONE_MARKS = re.compile(r'[:,\[]\s*"[^\w"]*"')
-
-
-def may_hold_placeholder(text: str) -> bool:
-    """A quick look at a whole file, before every value of it is walked."""
-    lowered = text.lower()
-    return any(hint in lowered for hint in _HINTS) or _LONE_MARKS.search(text) is not None
+def texts_in(value: Any) -> list[str]:
+    """Every text of a parsed file, in no order: a look before its nodes are walked."""
+    waiting, found = [value], []
+    while waiting:
+        inside = waiting.pop()
+        if isinstance(inside, str):
+            found.append(inside)
+        elif isinstance(inside, dict):
+            waiting += inside.values()
+        elif isinstance(inside, list):
+            waiting += inside
+    return found
 
 
 class Record:
@@ -223,6 +241,8 @@ class Record:
         self._documents: dict[str, Document | None] = {}
         self._blanks: dict[str, Document] = {}
         self._digests: dict[str, str] = {}
+        self._unhashed = bounds.INCIDENT_BYTES
+        self._blank_files: dict[str, bool] = {}
 
     def again(self) -> Record:
         """The same record with nothing of it read yet: its files may be others by now."""
@@ -238,10 +258,12 @@ class Record:
     @cached_property
     def entries(self) -> tuple[files.Entry, ...]:
         """What stands directly in the folder; its known files alone where that is too much."""
+        # Only a folder of its own is counted whole: beside a flat record stand other incidents.
+        listed = files.shallow if self.flat else files.listing
         try:
-            return files.shallow(self.folder)
+            return tuple(e for e in listed(self.folder) if "/" not in e.name)
         except Refusal as refusal:
-            self.refusal = refusal
+            self.refusal = refusal.without_trace()
         there = (n for n in self.protocol.artifacts if (self.folder / n).is_file())
         return tuple(files.Entry(name, 0, "file") for name in there)
 
@@ -260,11 +282,19 @@ class Record:
 
     def own(self) -> list[Document]:
         """Every known file that stands in the folder, inputs kept as copies left out."""
-        names = [n for n in self.protocol.artifacts if n not in self.protocol.upstream]
-        return [d for d in map(self.document, names) if d]
+        return self._own
 
     def documents(self) -> list[Document]:
         """Every known file of the record, inputs included."""
+        return self._all
+
+    @cached_property
+    def _own(self) -> list[Document]:
+        names = [n for n in self.protocol.artifacts if n not in self.protocol.upstream]
+        return [d for d in map(self.document, names) if d]
+
+    @cached_property
+    def _all(self) -> list[Document]:
         return [d for d in map(self.document, self.protocol.artifacts) if d]
 
     def document(self, name: str) -> Document | None:
@@ -291,23 +321,39 @@ class Record:
 
     def attachment_digest(self, path: str) -> str:
         """The digest of a file that the evidence names; raises Refusal where it may not be read."""
-        if path not in self._digests:
-            data = files.read_under(self.folder, path, bounds.INCIDENT_BYTES)
-            self._digests[path] = files.digest(data)
-        return self._digests[path]
+        # One file under a thousand spellings of its path is hashed once.
+        name = str(PurePosixPath(path))
+        if name not in self._digests:
+            self._digests[name] = files.digest_under(self.folder, path, self._unhashed)
+            self._unhashed -= (self.folder / name).lstat().st_size
+        return self._digests[name]
 
-    def kept_plans(self) -> list[Markdown]:
-        """Earlier mitigation plans: copies kept in the folder, and what git holds of the file."""
-        kept = [*self._kept(), *history.blobs_of(self.base, self.folder / "mitigation-plan.md")]
-        return [plan for data in kept if (plan := _markdown_or_none(data))]
+    def attachment_is_blank(self, path: str) -> bool:
+        """Whether a file that can be read holds nothing, or one byte over and over."""
+        name = str(PurePosixPath(path))
+        if name not in self._blank_files:
+            self._blank_files[name] = False
+            with suppress(Refusal):
+                blank = files.is_blank_under(self.folder, path, bounds.INCIDENT_BYTES)
+                self._blank_files[name] = blank
+        return self._blank_files[name]
+
+    def kept_plans(self) -> Iterator[Markdown]:
+        """Earlier mitigation plans, one by one: copies in the folder, and what git holds of it."""
+        for kept in (self._kept(), history.blobs_of(self.base, self.folder / "mitigation-plan.md")):
+            yield from (plan for data in kept if (plan := _markdown_or_none(data)))
 
     def _kept(self) -> Iterator[bytes]:
         # A copy that may not be read proves nothing, and is no reason to judge nothing.
+        left = bounds.KEPT_PLANS
         with suppress(Refusal):
             for entry in files.listing(self.folder):
-                if _KEPT_PLAN.search(entry.name) and entry.name != "mitigation-plan.md":
+                if re.search(_KEPT_PLAN, entry.name) and entry.name != "mitigation-plan.md":
+                    limit = min(left, bounds.MARKDOWN_BYTES)
                     with suppress(Refusal):
-                        yield files.read_under(self.folder, entry.name, bounds.FILE_BYTES)
+                        data = files.read_under(self.folder, entry.name, limit)
+                        left -= len(data)
+                        yield data
 
     def file_of(self, name: str) -> Path:
         """Where a file stands: in the folder, or upstream for an input that has no copy."""
@@ -331,13 +377,15 @@ class Record:
         inside = name in self.names
         if not inside and not (name in self.protocol.upstream and self._relies_on(name)):
             return None
-        blank, path = self._absent(name), self.file_of(name)
+        blank = self._absent(name)
+        path = f"{self.folder}{os.sep}{name}" if inside else str(self.file_of(name))
         try:
             if not inside and not os.path.lexists(path):
                 return None
-            return _parsed(blank, path)
+            upstream = name in self.protocol.upstream
+            return _parsed(blank, path, bulk.INPUT if upstream else bulk.RECORD)
         except Refusal as refusal:
-            return Document(name, blank.path, blank.artifact, refusal=refusal)
+            return Document(name, blank.path, blank.artifact, refusal=refusal.without_trace())
 
     def _relies_on(self, name: str) -> bool:
         """Whether an upstream file is part of the record: a closed one has only what it pinned.
@@ -360,7 +408,12 @@ class Record:
         return _located(document, place)
 
 
-_KEPT_PLAN = re.compile(r"(^|/)mitigation-plan[\w.-]*\.md\Z")
+LIMITS = {
+    ".zip": bounds.ZIP_BYTES,
+    ".yaml": bounds.YAML_BYTES,
+    ".md": bounds.MARKDOWN_BYTES,
+}
+_KEPT_PLAN = r"(^|/)mitigation-plan[\w.-]*\.md\Z"
 
 
 def _markdown_or_none(data: bytes) -> Markdown | None:
@@ -370,9 +423,9 @@ def _markdown_or_none(data: bytes) -> Markdown | None:
         return None
 
 
-def _parsed(blank: Document, path: Path) -> Document:
-    kind = path.suffix.lower()
-    limit = {".zip": bounds.ZIP_BYTES, ".yaml": bounds.YAML_BYTES}.get(kind, bounds.FILE_BYTES)
+def _parsed(blank: Document, path: str, most: bulk.Most) -> Document:
+    kind = f".{blank.name.rpartition('.')[2]}"
+    limit = LIMITS.get(kind, bounds.FILE_BYTES)
     data = files.read(path, limit)
     files.refuse_pointer(data)
     made = (blank.name, blank.path, blank.artifact)
@@ -382,25 +435,32 @@ def _parsed(blank: Document, path: Path) -> Document:
         text = files.decode(data)
         if kind == ".yaml":
             parsed = strict_yaml.parse(text)
+            bulk.refuse(text, parsed.value, most, lambda at: parsed.marks[at][0])
             return Document(*made, data=data, text=text, value=parsed.value, marks=parsed.marks)
-        parse = strict_json.parse if kind == ".json" else markdown.parse
-        return Document(*made, data=data, text=text, value=parse(text))
+        if kind == ".md":
+            bulk.refuse_lines(text)
+            return Document(*made, data=data, text=text, value=markdown.parse(text))
+        value = strict_json.parse(text)
+        bulk.refuse(text, value, most, lambda at: places.locate(text, at)[0])
+        return Document(*made, data=data, text=text, value=value)
     except Refusal as refusal:
         # The line that a finding quotes, even where the bytes are no UTF-8.
         said = data.decode(errors="replace")
-        return Document(*made, data=data, text=said, refusal=refusal)
+        return Document(*made, data=data, text=said, refusal=refusal.without_trace())
 
 
 def _located(document: Document, place: Place) -> Location:
     line, column, length = place.line, place.column, 0
+    if line and isinstance(document.value, markdown.Markdown):
+        line = markdown.file_line(document.text, line)
     if place.pointer is not None and isinstance(document.value, dict):
         if document.name.endswith(".json"):
-            line, column, length = places.locate(document.text, place.pointer)
+            line, column, length = document.index.locate(place.pointer)
         else:
             line, column = _marked(document, place.pointer)
     if not line or not document.text:
         return Location(document.path, line, column)
-    source = places.excerpt(document.text, line)
+    source = document.index.excerpt(line)[: bounds.TEXT_CHARS]
     end = column + length if column and length else None
     return Location(document.path, line, column, end, source)
 

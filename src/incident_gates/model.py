@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CRITICAL, WARNING, INFO = "CRITICAL", "WARNING", "INFO"
 LEVELS = (CRITICAL, WARNING, INFO)
@@ -50,8 +52,7 @@ class Location(NamedTuple):
     source: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Breach:
+class Breach(NamedTuple):
     """What a rule found wrong: where, what, and what it would have taken.
 
     ``subject`` names which of several (an execution, an audience), so that an excuse can name it;
@@ -82,8 +83,7 @@ class Excuse(NamedTuple):
     new: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A breach with all that a reporter needs to print it."""
 
     rule: str
@@ -181,6 +181,22 @@ class IncidentReport(NamedTuple):
         return (*(f for gate in self.gates for f in gate.findings), *self.findings)
 
 
+class Shard(NamedTuple):
+    """Which part of a run a report is, and how its records stand among those of all parts.
+
+    ``listing`` is the digest of all their paths, ``commit`` what was checked out, and ``asked``
+    what the run was asked for: parts of one run have these in common.
+    """
+
+    number: int
+    parts: int
+    total: int
+    positions: tuple[int, ...]
+    listing: str
+    commit: str | None
+    asked: Mapping[str, Any]
+
+
 class Report(NamedTuple):
     """One run: every record judged, and what was said about the run itself.
 
@@ -198,6 +214,7 @@ class Report(NamedTuple):
     notices: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     base: str | None = None
+    shard: Shard | None = None
 
     @property
     def all_findings(self) -> tuple[Finding, ...]:

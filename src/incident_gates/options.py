@@ -82,6 +82,25 @@ IN_WORKFLOWS: list[Callable[[Any], Any]] = [
         help="Write the evidence package of what was judged there as well.",
     ),
 ]
+SHARDING: list[Callable[[Any], Any]] = [
+    click.option(
+        "--shard",
+        metavar="K/N",
+        help="Judge the K-th of N parts alone; --report json=FILE is what --merge joins.",
+    ),
+    click.option(
+        "--now", metavar="TIME", help="The present, where shards must share one (RFC 3339)."
+    ),
+    click.option(
+        "--merge",
+        metavar="REPORT...",
+        multiple=True,
+        help="Judge nothing; join the JSON reports of all shards (files, or folders of them).",
+    ),
+    click.option(
+        "--allow-empty", is_flag=True, help="Let no incident at all be nothing to judge, exit 0."
+    ),
+]
 FLAGS: dict[str, Callable[[Any], Any]] = {
     "--sla": click.option(
         "--sla",

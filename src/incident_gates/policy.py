@@ -7,21 +7,24 @@ import re
 import unicodedata
 from functools import cached_property, lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from incident_gates import schema
 from incident_gates.errors import PolicyError
-from incident_gates.evidence import bounds, files, strict_yaml
+from incident_gates.evidence import bounds, files, strict_yaml, times
 from incident_gates.evidence.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from incident_gates.evidence.times import Time
     from incident_gates.protocol import Protocol, Severity
 
 NAME = ".incident-gates.yaml"
 MAX_EXTENDS = 4
+# Every approval that one file can hold has a name of its own.
+_MANY: Final = 16_384
 
 
 class Policy(NamedTuple):
@@ -146,16 +149,22 @@ class Limits:
 
     def severity(self, name: str) -> Severity | None:
         """The floors for a severity, after the policy's aliases; None where it is unknown."""
-        aliases = {k.casefold(): v for k, v in self.policy.data.get("severity_aliases", {}).items()}
+        known, aliases = self._severities
         folded = name.strip().casefold()
         wanted = str(aliases.get(folded, folded)).casefold()
-        known = {key.casefold(): value for key, value in self.protocol.severities.items()}
         # The protocol's own names mean what the protocol says, whatever an alias claims.
         return (
             known.get(folded)
             or known.get(wanted)
             or known.get(wanted.replace("sev", "sev-").replace("--", "-"))
         )
+
+    @cached_property
+    def _severities(self) -> tuple[dict[str, Severity], dict[str, Any]]:
+        """The protocol's severities and the policy's aliases, folded."""
+        aliases = self.policy.data.get("severity_aliases", {})
+        known = {key.casefold(): value for key, value in self.protocol.severities.items()}
+        return known, {key.casefold(): value for key, value in aliases.items()}
 
     def audiences(self, severity: Severity) -> tuple[str, ...]:
         """Who must be told at that severity: the protocol's audiences and the policy's."""
@@ -188,6 +197,17 @@ class Limits:
         entries: Sequence[Mapping[str, Any]] = self._section("standing").get(section, ())
         return entries
 
+    def cited_until(self, reference: str, stated: Time | None) -> Time | None:
+        """Until when something cited holds: as the record states, or earlier if the policy says so.
+
+        An entry that was renewed since holds longer, and does not make what was cited last longer.
+        """
+        named = _CITED.search(reference)
+        entries = self.standing(named["section"]) if named else ()
+        ends = [times.parse(e["expires_at"]) for e in entries if named and e["id"] == named["id"]]
+        known = [end for end in (stated, *ends) if end]
+        return min(known, key=lambda end: end.latest) if stated else None
+
     @cached_property
     def _identities(self) -> dict[str, str]:
         """Every name and handle that the policy knows, folded, to one canonical name."""
@@ -198,9 +218,9 @@ class Limits:
         }
 
     def identity(self, name: str) -> str:
-        """One spelling for a person, however the record writes the name or handle."""
-        folded = fold(name)
-        return self._identities.get(folded, folded)
+        """One spelling for a person, however the record writes the name, handle or address."""
+        whole, own = _spellings(name[: bounds.NAME_CHARS])
+        return self._identities.get(whole) or self._identities.get(own, own)
 
     def knows(self, name: str) -> bool:
         """Whether the policy lists someone; one that lists nobody has nothing against anyone."""
@@ -224,7 +244,7 @@ class Limits:
 
     def committer(self, name: str, email: str) -> tuple[str, bool]:
         """Who a commit's name and address are, and whether the policy says so itself."""
-        handle = _NO_REPLY.match(email)
+        handle = re.match(_NO_REPLY, email)
         for alias in (email, handle[1] if handle else "", name):
             if alias and fold(alias) in self._identities:
                 return self._identities[fold(alias)], True
@@ -242,16 +262,29 @@ def looser(entry: Mapping[str, Any], value: float, than: float) -> bool:
     return value > than if entry["comparison"] == "<=" else value < than
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_MANY)
 def fold(name: str) -> str:
     """A name as people compare it: letters and digits alone.
 
-    Case, width, punctuation, what stands in brackets and characters that nobody sees do not make
-    another person.
+    Case, width, accents, punctuation, the order of "Kim, Alex", what stands in brackets, letters
+    of another alphabet that look the same and characters that nobody sees make no other person.
     """
-    plain = re.sub(r"[(\[{][^)\]}]*[)\]}]?", " ", unicodedata.normalize("NFKC", name)).casefold()
-    seen = (c if c.isalnum() else "" if _unseen(c) else " " for c in plain)
-    return " ".join("".join(seen).split())
+    bare = _BRACKETED.sub(" ", _without_accents(name[: bounds.NAME_CHARS]))
+    plain = _LAST_NAME_FIRST.sub(r"\2 \1", bare.strip())
+    seen = "".join(c if c.isalnum() else "" if _unseen(c) else " " for c in plain)
+    alike = seen.translate(_LOOK_ALIKE)
+    return " ".join((alike if alike.isascii() else seen).casefold().split())
+
+
+@lru_cache(maxsize=_MANY)
+def _spellings(name: str) -> tuple[str, str]:
+    """A name as people compare it, and the same without the domain of an address."""
+    return fold(name), fold(_ADDRESS.sub(r"\1", name.strip()))
+
+
+def _without_accents(name: str) -> str:
+    apart = unicodedata.normalize("NFKD", name)
+    return unicodedata.normalize("NFKC", _ACCENTS.sub("", apart))
 
 
 def _unseen(character: str) -> bool:
@@ -259,6 +292,18 @@ def _unseen(character: str) -> bool:
 
 
 # The address that GitHub gives to whoever keeps theirs private holds the handle.
-_NO_REPLY = re.compile(r"(?:\d+\+)?([^@+]+)@users\.noreply\.github\.com\Z", re.ASCII)
+_NO_REPLY = r"(?a:\d+\+)?([^@+]+)@users\.noreply\.github\.com\Z"
 
+_CITED = re.compile(r"standing\.(?P<section>system_states|readiness)\.(?P<id>[\w.-]*\w)", re.ASCII)
 _FILLERS = "\u115f\u1160\u3164\uffa0"
+_BRACKETED = re.compile(r"[(\[{<][^)\]}>]*[)\]}>]?")
+# Looked for where a word begins alone: from everywhere, a long name takes the square of its length.
+_LAST_NAME_FIRST = re.compile(r"(?<![^,])([^,]+),\s*([^,]+)\Z")
+_ADDRESS = re.compile(r"(?<![^@\s])([^@\s]+)@[^@\s]+\.[^@\s]+\Z")
+_ACCENTS = re.compile("[\u0300-\u036f]")
+# Letters of Cyrillic and Greek, and the Latin ones that nobody can tell from them. A name is taken
+# for a Latin one only if all of it can be read so, so that Cyrillic names stay what they are.
+_LOOK_ALIKE = str.maketrans(
+    "АВЕЅІЈКМНОРСТУХаеѕіјорсухһԁԛԝӏΑΒΕΖΗΙΚΜΝΟΡΤΥΧαινορυχıɑɡ",
+    "ABESIJKMHOPCTYXaesijopcyxhdqwlABEZHIKMNOPTYXaivopuxiag",
+)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
+from incident_gates.evidence import bounds
 from incident_gates.evidence.refusal import Refusal
 from incident_gates.evidence.times import Order, order
 from incident_gates.model import CRITICAL, INFO, WARNING, Breach, Place
@@ -21,8 +21,7 @@ Check = Callable[["Chain", "Limits"], Iterator[Breach]]
 DO_NOT_CHANGE = "Do not change the times"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """A rule as declared.
 
     ``needs`` are the files of its own gate without which it has nothing to say: their absence is a
@@ -144,6 +143,14 @@ def percent(share: float) -> str:
     return f"{math.floor(share * 1000 + 1e-9) / 10:g}%"
 
 
+def one_of(names: Iterable[str]) -> str:
+    """The names that would have done, as many as anybody reads; "" where there are none."""
+    listed = list(names)
+    more = len(listed) - bounds.NAMES_LISTED
+    said = ", ".join(listed[: bounds.NAMES_LISTED]) + (f" and {more} more" if more > 0 else "")
+    return f"one of {said}" if listed else ""
+
+
 def _joined(subject: str, name: str) -> str:
     return f"{subject}/{name}" if subject else name
 
@@ -176,9 +183,9 @@ def in_order(  # noqa: PLR0913 - two events, and how to speak of them
         possibly = message.replace("{gap} ", "possibly ")
         said = f"{possibly}: the order of {_about(then)} and {_about(first)} cannot be told"
         fix = f"{DO_NOT_CHANGE}. Give a finer one with its source, if there is one."
-        yield replace(breach, message=said, fix=fix)
+        yield breach._replace(message=said, fix=fix)
         return
-    yield replace(breach, message=message.replace("{gap}", gap(then, first)))
+    yield breach._replace(message=message.replace("{gap}", gap(then, first)))
 
 
 def _about(time: Time) -> str:
@@ -210,6 +217,7 @@ __all__ = [
     "in_order",
     "intact",
     "missing",
+    "one_of",
     "percent",
     "rule",
 ]

@@ -6,20 +6,20 @@ import os
 from datetime import datetime, timezone
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from incident_gates import __version__, discover, engine, judgements, protocol
+from incident_gates import __version__, discover, engine, judgements, protocol, shards
 from incident_gates.changes import CHANGES
 from incident_gates.discover import Selection
 from incident_gates.engine import Request
 from incident_gates.errors import UsageError
 from incident_gates.evidence import times
-from incident_gates.model import Report, Verdict
+from incident_gates.model import WARNING, Report, Verdict
 from incident_gates.policy import Limits, Policy, looser
 from incident_gates.rules import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from incident_gates.model import IncidentReport
 
@@ -39,10 +39,14 @@ WORST_FIRST = (
 )
 NOW_BEGIN = "Begin one with: incident-gates new"
 BEGIN = f"There is no incident here. {NOW_BEGIN}"
+ADVISORY = "Advisory: a gate failed, and this run does not fail because of it."
 
 
 class Job(NamedTuple):
-    """What a command asked for; ``cwd`` is the current folder unless given."""
+    """What a command asked for; ``cwd`` is the current folder unless given.
+
+    ``part`` is the shard that is judged, of how many; ``now`` is the present that they share.
+    """
 
     selection: Selection = Selection()
     request: Request = Request()
@@ -50,6 +54,9 @@ class Job(NamedTuple):
     policy: str | None = None
     as_of: str | None = None
     cwd: Path | None = None
+    part: tuple[int, int] | None = None
+    now: str | None = None
+    allow_empty: bool = False
 
     @property
     def here(self) -> Path:
@@ -57,13 +64,18 @@ class Job(NamedTuple):
         return self.cwd or Path.cwd()
 
 
-def moment(text: str | None) -> datetime:
-    """The moment that stands for now; raises UsageError where it cannot be read."""
+def present(job: Job) -> datetime:
+    """The moment that stands for now."""
+    return moment(job.as_of) if job.as_of else moment(job.now, "--now")
+
+
+def moment(text: str | None, flag: str = "--as-of") -> datetime:
+    """The moment that a flag names, or now; raises UsageError where it cannot be read."""
     if text is None:
         return datetime.now(timezone.utc)
     parsed = times.parse(text if "T" in text or " " in text else f"{text}T00:00:00Z")
     if parsed is None:
-        raise UsageError(f"--as-of {text}: {times.why_not(text)}; write 2026-03-14T02:25:00Z.")
+        raise UsageError(f"{flag} {text}: {times.why_not(text)}; write 2026-03-14T02:25:00Z.")
     return parsed.earliest
 
 
@@ -116,22 +128,56 @@ def _ignored_flags(base: Limits, flags: Mapping[str, float]) -> list[str]:
 
 def run(job: Job) -> Report:
     """Judges what was selected; the worst verdict is the report's."""
-    now = moment(job.as_of)
+    now = present(job)
     limits, notices = limits_of(job)
     records, said = discover.records(job.selection, limits.policy, limits.protocol, job.here)
+    none_is = Verdict.NOT_APPLICABLE
     if not records:
         nothing_here = " ".join([*said, _nothing(job.selection)])
-        if job.request.require == engine.DUE:
+        if job.request.require == engine.DUE and not job.allow_empty:
             raise UsageError(nothing_here)
         notices.append(nothing_here)
+        none_is = none_is if job.allow_empty else Verdict.FAILED
+    shard = None
+    if job.part:
+        records, shard = shards.taken(records, job.part, asked(job))
     request = job.request._replace(fixed=job.as_of is not None)
     incidents = tuple(judgements.judge_all(records, limits, now, request))
-    verdict = worst(incidents) or Verdict.FAILED
-    report = report_on(job, limits, now, verdict, incidents)
-    # Whoever asks by hand whether something may be executed is told no where nothing is.
-    nothing = verdict is Verdict.NOT_APPLICABLE and job.request.require == engine.READY
-    code = EXIT_CODES[Verdict.FAILED] if nothing else report.exit_code
-    return report._replace(exit_code=code, notices=tuple(notices + said))
+    report = report_on(job, limits, now, worst(incidents) or none_is, incidents)
+    report = asked_by_hand(report._replace(notices=tuple(notices + said)))
+    return shards.stamped(report, shard)
+
+
+def asked(job: Job, scope: str | None = None) -> dict[str, Any]:
+    """What the shards of one run must have been asked alike."""
+    selection, request = job.selection, job.request
+    return {
+        "paths": list(selection.paths),
+        "root": selection.root,
+        "incidents": list(selection.incidents),
+        "gates": list(request.gates),
+        "strict": request.strict,
+        "history": bool(request.history),
+        "flags": dict(job.flags),
+        "as_of": job.as_of,
+        "scope": scope,
+    }
+
+
+def asked_by_hand(report: Report) -> Report:
+    """Whoever asks by hand whether something may be executed is told no where nothing is."""
+    nothing = report.incidents and report.verdict is Verdict.NOT_APPLICABLE
+    if nothing and report.require == engine.READY:
+        return report._replace(exit_code=EXIT_CODES[Verdict.FAILED])
+    return report
+
+
+def counting_findings(report: Report, *, strict: bool) -> Report:
+    """The report with what is wrong with the change counted in; not to know outweighs it."""
+    fails = any(f.fails or (strict and f.level == WARNING) for f in report.findings)
+    if not fails or report.verdict is Verdict.ERROR:
+        return report
+    return report._replace(verdict=Verdict.FAILED, exit_code=EXIT_CODES[Verdict.FAILED])
 
 
 def _nothing(selection: Selection) -> str:
@@ -160,9 +206,9 @@ def report_on(
     )
 
 
-def worst(incidents: tuple[IncidentReport, ...]) -> Verdict | None:
+def worst(reports: Iterable[IncidentReport | Report]) -> Verdict | None:
     """The worst of several verdicts."""
-    found = {incident.verdict for incident in incidents}
+    found = {report.verdict for report in reports}
     return next((v for v in WORST_FIRST if v in found), None)
 
 

@@ -29,10 +29,10 @@ BUNDLE: Final = "INCIDENT-EVIDENCE-BUNDLE.zip"
 WRITTEN: Final = frozenset((MANIFEST, METRICS, HANDOFF, SUMS, STATEMENT, ENVELOPE, BUNDLE))
 _SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
-_UNSEEN: Final = re.compile("[\x00-\x1f\x7f]")
-_RESERVED: Final = re.compile(
-    r"(?:\A|/)(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\xb9\xb2\xb3]) *(?:\.|/|\Z)",
-    re.IGNORECASE,
+_UNSEEN: Final = "[\x00-\x1f\x7f]"
+_RESERVED: Final = (
+    r"(?i:(?:\A|/)(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\xb9\xb2\xb3])"
+    r" *(?:\.|/|\Z))"
 )
 _UNDO: Final = "Restore the manifest as it was committed, or aggregate the record again."
 
@@ -191,7 +191,7 @@ def unusual(path: str) -> str:
     """Why a path cannot be that of a file below a folder on every system; "" where it can."""
     if not path or len(path) > bounds.PATH_CHARS:
         return "it is empty or too long"
-    if _UNSEEN.search(path) or not path.isprintable():
+    if re.search(_UNSEEN, path) or not path.isprintable():
         return "it holds characters that nobody sees"
     if path.startswith("/"):
         return "it is absolute"
@@ -204,7 +204,7 @@ def _on_windows(path: str) -> str:
     """Why a path is no such file on Windows; "" where it is."""
     if "\\" in path or ":" in path:
         return "a backslash or a colon means something else on Windows"
-    if _RESERVED.search(path):
+    if re.search(_RESERVED, path):
         return "a part is the name of a device on Windows"
     return "a part ends in a dot or a space" if re.search(r"[. ](?:/|\Z)", path) else ""
 

@@ -6,6 +6,7 @@ import os
 import sys
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 INTERRUPTED = 130
+PIECE = 1 << 16
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 
 
@@ -34,7 +36,10 @@ def put(text: str, stream: TextIO | None = None) -> None:
     """Writes text, with what the stream cannot encode replaced."""
     stream = stream or sys.stdout
     encoding = stream.encoding or "utf-8"
-    stream.write(text.encode(encoding, "replace").decode(encoding))
+    # Piece by piece: a report on ten thousand records need not be there four times.
+    for start in range(0, len(text), PIECE):
+        piece = text[start : start + PIECE]
+        stream.write(piece.encode(encoding, "replace").decode(encoding))
     stream.flush()
 
 
@@ -106,7 +111,15 @@ def errors_as_sentences() -> Iterator[None]:
     except Exception as error:
         if "INCIDENT_GATES_DEBUG" in os.environ:
             raise
-        _fail(f"{type(error).__name__}; set INCIDENT_GATES_DEBUG=1 to see where", 3)
+        _fail(f"{_named(error)}; set INCIDENT_GATES_DEBUG=1 to see where", 3)
+
+
+def _named(error: Exception) -> str:
+    """What the system refused, in its own words; of anything unforeseen the kind alone."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return type(error).__name__
+    name = Path(str(error.filename or "")).name
+    return f"{name}: {error.strerror}" if name else error.strerror
 
 
 def _fail(sentence: str, code: int) -> NoReturn:

@@ -8,6 +8,7 @@ from incident_gates import engine, protocol
 from incident_gates.desk import pace, verbs
 from incident_gates.desk.new import phase_to_write
 from incident_gates.model import CRITICAL, INFO, Status, Verdict
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -211,7 +212,7 @@ def _confidence(chain: Chain, report: IncidentReport) -> tuple[str, str]:
     if report.verdict is Verdict.ERROR:
         return "none", "a gate could not be judged"
     if unread:
-        return "low", f"{unread} file{'' if unread == 1 else 's'} cannot be read"
+        return "low", f"{counted(unread, 'file')} cannot be read"
     if report.verdict is Verdict.FAILED:
         return "low", "the record contradicts itself or lacks what is due"
     if all(missing(gate) for gate in report.gates):

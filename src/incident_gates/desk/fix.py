@@ -12,8 +12,8 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from incident_gates import atomic, derived, discover, engine, facts, run, schema, seal
-from incident_gates.desk import json_text, lock, says
+from incident_gates import atomic, derived, discover, engine, facts, lock, run, schema, seal
+from incident_gates.desk import json_text, says
 from incident_gates.desk.found import Found
 from incident_gates.errors import CouldNotTell
 from incident_gates.evidence import bounds, files, markdown, places, strict_json
@@ -240,7 +240,7 @@ def _digests(record: Record, document: Document) -> Iterator[tuple[Node, str]]:
 def _archived(record: Record, nodes: list[Node]) -> Iterator[tuple[Node, str]]:
     for node in nodes:
         path = node["path"].text
-        if path and _lacks(node) and path != node.document.name:
+        if path and _lacks(node) and path != node.file:
             try:
                 yield node, record.attachment_digest(path)
             except Refusal:
@@ -364,8 +364,7 @@ def _write(edits: list[Edit]) -> None:
         if _standing(edit) != edit.before:
             raise CouldNotTell(f"{edit.name} was changed meanwhile; nothing was written, try again")
     try:
-        for edit in edits:
-            atomic.write(edit.path, edit.after.encode())
+        atomic.write_all({edit.path: edit.after.encode() for edit in edits})
     except OSError as error:
         raise CouldNotTell(f"The fix cannot be written: {error.strerror}") from error
 

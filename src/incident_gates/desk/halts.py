@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from incident_gates import atomic, engine, execution_log, facts, run
+from incident_gates import atomic, engine, execution_log, facts, lock, run
 from incident_gates.desk import found as finding
-from incident_gates.desk import lock, templates
+from incident_gates.desk import templates
 from incident_gates.desk.drafts import words
 from incident_gates.desk.new import phase_to_write
 from incident_gates.desk.record import given

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from incident_gates.chain import once
 from incident_gates.desk.verbs import PROGRAM
 from incident_gates.evidence import times
 
@@ -37,6 +38,7 @@ def dated(command: str, chain: Chain) -> str:
     return f"{head}{at}{ended} --source TEXT{dash}{run}"
 
 
+@once
 def _times(chain: Chain) -> tuple[datetime | None, datetime | None]:
     """When something was last written down later, and when the last entry of its own time is."""
     found = [

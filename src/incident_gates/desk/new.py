@@ -14,6 +14,7 @@ from incident_gates.gates.files import reason_not_available
 from incident_gates.incident import Record
 from incident_gates.policy import Limits
 from incident_gates.report.escape import visible
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from incident_gates.chain import Chain
@@ -169,7 +170,7 @@ def text(begun: Begun) -> str:
     """What was done and what comes next, for the terminal."""
     count = len(begun.written)
     lines = [f"{begun.incident_id}  phase {begun.phase} of 4", f"  {visible(begun.path)}", ""]
-    said = f"Wrote {count} file{'' if count == 1 else 's'}" if count else "Nothing to write"
+    said = f"Wrote {counted(count, 'file')}" if count else "Nothing to write"
     if count or not begun.filled:
         lines.append(f"{said}:" if count else f"{said}: every file of this phase is there.")
     lines += [f"  {name}" for name in begun.written]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from incident_gates.report.escape import visible
 from incident_gates.report.text import WIDTH
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +23,7 @@ def numbered(
     """Findings under a title, numbered, each with its file and line; ``things`` counts them."""
     count = len(findings)
     things = count if things is None else things
-    yield f"{title}: {things} thing{'' if things == 1 else 's'} missing or wrong"
+    yield f"{title}: {counted(things, 'thing')} missing or wrong"
     for number, finding in enumerate(findings[:MOST], 1):
         yield from _entry(f"{number:>3}. ", visible(finding.message, 300), where(report, finding))
     if count > MOST:

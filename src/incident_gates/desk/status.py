@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from incident_gates.model import Status, Verdict
 from incident_gates.report import text
 from incident_gates.report.escape import visible
 from incident_gates.run import EXIT_CODES
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -130,7 +130,7 @@ def _phase(aware: Awareness) -> Iterator[str]:
 def _files(files: Sequence[File]) -> Iterator[str]:
     """Each file up to the present phase: done, with gaps, empty, or missing."""
     for file in files:
-        gaps = f"{file.gaps} gap{'' if file.gaps == 1 else 's'}"
+        gaps = counted(file.gaps, "gap")
         yield f"  {MARKS[file.state]} {file.file:<36} {gaps if file.state == GAPS else file.state}"
     yield ""
 
@@ -159,7 +159,7 @@ def _blockers(aware: Awareness) -> Iterator[str]:
 
 def _numbered(report: IncidentReport, title: str, blockers: Sequence[Blocker]) -> Iterator[str]:
     shown = [
-        replace(f, message=f"{f.level} {f.rule}  {f.message}") if f.rule else f
+        f._replace(message=f"{f.level} {f.rule}  {f.message}") if f.rule else f
         for f in _folded([b.finding for b in blockers])
     ]
     yield from says.numbered(report, title, shown, len(blockers))
@@ -174,7 +174,7 @@ def _folded(findings: Sequence[Finding]) -> list[Finding]:
             gaps.setdefault(found.location.file, []).append(found)
     many = {name: group for name, group in gaps.items() if len(group) > FEW}
     kept = [f for f in findings if f not in many.get(f.location.file, ())]
-    folded = [replace(g[0], rule="", message=f"fill in: {_names(g)}") for g in many.values()]
+    folded = [g[0]._replace(rule="", message=f"fill in: {_names(g)}") for g in many.values()]
     return sorted([*kept, *folded], key=_files_first_seen(findings))
 
 

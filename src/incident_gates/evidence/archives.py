@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 _STORED_OR_DEFLATED: Final = (0, 8)
 _ENCRYPTED: Final = 0x41  # bit 0: encrypted, bit 6: strongly encrypted
 _ENTRY_SIGNATURE: Final = b"PK\x01\x02"
+_EXTRA: Final = re.compile(rb"PK\x01\x02(?=.{26}(..))", re.DOTALL)
+# Where zipfile may find the end of the directory, which says how long that is; for a large
+# archive another place says so, and all of it counts.
+_END: Final = re.compile(rb"(?=(PK\x06\x07.{16})?PK\x05\x06.{8}(.{4}))", re.DOTALL)
+_END_WITHIN: Final = 2**16 + 64
 _LOCAL_HEADER: Final = 30
 _BAD_NAME: Final = re.compile(r"[\x00-\x1f\x7f\\]|\A/|\A[A-Za-z]:|(?:\A|/)\.\.(?:/|\Z)|\A\Z")
 _CHUNK: Final = 64 * 1024
@@ -86,6 +91,9 @@ def open_archive(data: bytes, most: Most = CONFIGURATION) -> Archive:
     # within the archive hold the signature too: the exact count comes after.
     if data.count(_ENTRY_SIGNATURE) > 10 * most.members:
         raise _too_many(most)
+    if _extra(data) > bounds.ZIP_EXTRA:
+        said = f"the archive holds more than {bounds.ZIP_EXTRA // bounds.MIB} MiB of extra fields"
+        raise Refusal(said, _REPACK)
     import zipfile
 
     try:
@@ -98,6 +106,16 @@ def open_archive(data: bytes, most: Most = CONFIGURATION) -> Archive:
     except Exception:  # noqa: BLE001 - zipfile raises many kinds on damaged input
         raise Refusal("this is not a readable ZIP archive", _REPACK) from None
     return Archive(archive, most)
+
+
+def _extra(data: bytes) -> int:
+    """How much all entries hold beside their names, which zipfile takes apart piece by piece."""
+    ends = _END.finditer(data, max(0, len(data) - _END_WITHIN))
+    begun = min(
+        (0 if e[1] else e.start() - int.from_bytes(e[2], "little") for e in ends), default=0
+    )
+    entries = _EXTRA.finditer(data, max(0, begun))
+    return sum(int.from_bytes(entry[1], "little") for entry in entries)
 
 
 def _check_members(infos: list[ZipInfo], most: Most) -> None:

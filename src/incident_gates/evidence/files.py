@@ -46,7 +46,7 @@ class Entry(NamedTuple):
     kind: Kind
 
 
-def read(path: Path, limit: int) -> bytes:
+def read(path: Path | str, limit: int) -> bytes:
     """All bytes of a regular file that is no larger than the limit."""
     return b"".join(_chunks(path, limit))
 
@@ -59,6 +59,17 @@ def read_under(root: Path, relative: str, limit: int) -> bytes:
 def digest_under(root: Path, relative: str, limit: int) -> str:
     """The SHA-256 of a file that the evidence itself names, read piece by piece."""
     return digest_file(_inside(root, relative), limit)
+
+
+def is_blank_under(root: Path, relative: str, limit: int) -> bool:
+    """Whether a file holds white space and one other byte at most; seldom more than its start."""
+    first = b""
+    for chunk in _chunks(_inside(root, relative), limit):
+        said = b"".join(chunk.split())
+        first = first or said[:1]
+        if said.strip(first):
+            return False
+    return True
 
 
 def refuse_pointer(data: bytes) -> None:
@@ -88,7 +99,7 @@ def chunks(path: Path, limit: int) -> Iterator[bytes]:
     return _chunks(path, limit)
 
 
-def _chunks(path: Path, limit: int) -> Iterator[bytes]:
+def _chunks(path: Path | str, limit: int) -> Iterator[bytes]:
     try:
         descriptor = _open(path, limit)
         try:
@@ -109,7 +120,7 @@ def _chunks(path: Path, limit: int) -> Iterator[bytes]:
         raise _unusable_name() from None
 
 
-def _open(path: Path, limit: int) -> int:
+def _open(path: Path | str, limit: int) -> int:
     if not hasattr(os, "O_NOFOLLOW"):
         _refuse_link(os.lstat(path))
     descriptor = os.open(path, _FLAGS)
@@ -133,6 +144,9 @@ def _inside(root: Path, relative: str) -> Path:
     if not relative or len(relative) > bounds.PATH_CHARS or _CONTROL.search(relative):
         raise _unusable_name()
     parts = PurePosixPath(relative).parts
+    # Each folder on the way is looked at, from the top.
+    if len(parts) > bounds.PATH_PARTS:
+        raise _unread(f"the path has more than {bounds.PATH_PARTS} parts", "Use fewer folders.")
     if relative.startswith("/") or "\\" in relative or ".." in parts or relative[1:2] == ":":
         raise _unread(
             f"the path {quoted(relative)} is not a plain path inside the folder",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 from threading import Timer
@@ -360,6 +359,8 @@ def _header(commit: bytes) -> bytes:
 def _batch(repository: Path, how: str, shas: list[str]) -> bytes:
     if not shas:
         return b""
+    import tempfile
+
     with tempfile.TemporaryFile() as given:
         given.write("".join(f"{sha}\n" for sha in shas).encode())
         given.seek(0)
@@ -442,6 +443,8 @@ def verified(repository: Path, shas: Iterable[str], keys: Iterable[str]) -> froz
         return frozenset()
     listed = tuple(keys)
     lines = [key for key in listed if " " in key]
+    import tempfile
+
     with tempfile.TemporaryDirectory() as folder:
         signers = Path(folder, "allowed_signers")
         signers.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from incident_gates.evidence import strict_yaml
@@ -61,7 +60,7 @@ class Markdown(NamedTuple):
 
     def raw(self, section: Section) -> str:
         """The section's source from heading to end, the same on every platform."""
-        lines = self.text.split("\n")[section.line - 1 : section.end]
+        lines = _lines(self.text)[section.line - 1 : section.end]
         while lines and not lines[-1].strip():
             lines.pop()
         return "\n".join(lines) + "\n" if lines else ""
@@ -74,8 +73,12 @@ class Markdown(NamedTuple):
 
 def parse(text: str) -> Markdown:
     """The structure of a Markdown file, or a Refusal."""
-    text = _unix(text)
-    front, marks, body, before = _front_matter(text)
+    source, text = text, _unix(text)
+    try:
+        front, marks, body, before = _front_matter(text)
+    except Refusal as refusal:
+        refusal.line = file_line(source, refusal.line or 1)
+        raise
     events = _events()
     try:
         reader = _Reader(body.encode(), before)
@@ -84,7 +87,7 @@ def parse(text: str) -> Markdown:
         raise
     except BaseException:  # noqa: BLE001 - a panic of the parser is no Exception
         raise Refusal("the Markdown cannot be read", "Simplify its formatting.") from None
-    return Markdown(text, front, marks, reader.sections(before + _count_lines(body)))
+    return Markdown(text, front, marks, reader.sections(_count_lines(text)))
 
 
 def fields(section: Section) -> dict[str, tuple[str, int]]:
@@ -99,6 +102,7 @@ def fields(section: Section) -> dict[str, tuple[str, int]]:
 
 _FIELD: Final = re.compile(r"([^\W\d_][\w /()&'.-]{0,59}):\s+(\S.*)", re.DOTALL)
 _GAP: Final = re.compile(r"[\s_-]+")
+_BREAK: Final = re.compile(r"\r\n?|\n")
 _KEY: Final = re.compile(r"[A-Za-z_][\w-]*:(?:\s|\Z)")
 
 
@@ -106,10 +110,25 @@ def _unix(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
+def file_line(source: str, line: int) -> int:
+    """The line as git and its viewers count it, which a lone carriage return does not end."""
+    if "\r" not in source:
+        return line
+    before = islice(_BREAK.finditer(source), line - 1)
+    return 1 + sum(found[0] != "\r" for found in before)
+
+
+@lru_cache(maxsize=1)
+def _lines(text: str) -> list[str]:
+    """The lines of the text that was asked about last: a plan is asked once for each option."""
+    return text.split("\n")
+
+
 def _count_lines(text: str) -> int:
     return text.count("\n") + (not text.endswith("\n"))
 
 
+@lru_cache(maxsize=4096)
 def _folded(title: str) -> str:
     return " ".join(title.strip(" \t:*_`").split()).casefold()
 
@@ -151,12 +170,16 @@ def _front(source: str) -> tuple[dict[str, Any], Marks]:
     return value, {where: (line + 1, column) for where, (line, column) in yaml.marks.items()}
 
 
-@dataclass(slots=True)
 class _Draft:
-    title: str
-    level: int
-    line: int
-    blocks: list[Block] = field(default_factory=list)
+    """A section while its blocks are still coming."""
+
+    __slots__ = ("blocks", "level", "line", "title")
+
+    def __init__(self, title: str, level: int, line: int) -> None:
+        self.title = title
+        self.level = level
+        self.line = line
+        self.blocks: list[Block] = []
 
 
 class _Reader:

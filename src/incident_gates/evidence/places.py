@@ -4,94 +4,122 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Final
+from bisect import bisect_right
+from functools import cached_property
+from itertools import accumulate, count
+from typing import TYPE_CHECKING, Any, Final
 
-from incident_gates.evidence.refusal import position
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Pointer = tuple[str | int, ...]
 Place = tuple[int, int, int]
+Inside = dict[Any, tuple[int | None, int]]
 
-_SCAN: Final = json.JSONDecoder().raw_decode
+# raw_decode is this and a look for what cannot be: the text was accepted already.
+_SCAN: Final = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # typeshed has it not
 _BLANK: Final = re.compile(r"[ \t\r\n]*")
+_COLON: Final = re.compile(r"[ \t\r\n]*:[ \t\r\n]*")
+_COMMA: Final = re.compile(r"[ \t\r\n]*,?[ \t\r\n]*")
+
+
+class Index:
+    """Where the values of one text stand; each container is walked once, however often asked."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._inside: dict[int, Inside] = {}
+
+    def locate(self, pointer: Pointer) -> Place:
+        """Line, column and length of a value, or of the innermost container that exists."""
+        return self._place(self._walk(pointer)[1])
+
+    def locate_key(self, pointer: Pointer) -> Place:
+        """Line, column and length of the key that leads to a value; an item stands for itself."""
+        key, start = self._walk(pointer)
+        return self._place(start if key is None else key)
+
+    def span(self, pointer: Pointer) -> tuple[int, int] | None:
+        """The offsets at which a value begins and ends; None where there is none."""
+        at = _skip(_BLANK, self._text, 0)
+        for step in pointer:
+            found = self._child(at, step)
+            if found is None:
+                return None
+            at = found[1]
+        return at, _SCAN(self._text, at)[1]
+
+    def excerpt(self, line: int) -> str:
+        """One line of the text, without its line break."""
+        return self._lines[line - 1].rstrip("\r") if 0 < line <= len(self._lines) else ""
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self._text.split("\n")
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        ends = accumulate(map(len, self._lines))
+        return [0, *map(int.__add__, ends, count(1))]
+
+    def _place(self, start: int) -> Place:
+        text = self._text
+        length = 1 if text[start] in "[{" else _SCAN(text, start)[1] - start
+        line = bisect_right(self._starts, start)
+        return line, start - self._starts[line - 1] + 1, length
+
+    def _walk(self, pointer: Pointer) -> tuple[int | None, int]:
+        """The offsets of the last key passed and of the value reached."""
+        key: int | None = None
+        value = _skip(_BLANK, self._text, 0)
+        for step in pointer:
+            found = self._child(value, step)
+            if found is None:
+                return None, value
+            key, value = found
+        return key, value
+
+    def _child(self, start: int, step: str | int) -> tuple[int | None, int] | None:
+        if start not in self._inside:
+            walk = {"{": _members, "[": _items}.get(self._text[start])
+            self._inside[start] = dict(walk(self._text, start)) if walk else {}
+        return self._inside[start].get(step)
 
 
 def locate(text: str, pointer: Pointer) -> Place:
     """Line, column and length of a value, or of the innermost container that exists."""
-    _, start = _walk(text, pointer)
-    return _place(text, start)
+    return Index(text).locate(pointer)
 
 
 def locate_key(text: str, pointer: Pointer) -> Place:
     """Line, column and length of the key that leads to a value; an item stands for itself."""
-    key, start = _walk(text, pointer)
-    return _place(text, start if key is None else key)
+    return Index(text).locate_key(pointer)
 
 
 def span(text: str, pointer: Pointer) -> tuple[int, int] | None:
     """The offsets at which a value begins and ends; None where there is none."""
-    at = _skip(text, 0)
-    for step in pointer:
-        found: tuple[int | None, int] | None = None
-        if text[at] == "{" and isinstance(step, str):
-            found = _in_object(text, at, step)
-        elif text[at] == "[" and isinstance(step, int):
-            found = _in_array(text, at, step)
-        if found is None:
-            return None
-        at = found[1]
-    return at, _SCAN(text, at)[1]
+    return Index(text).span(pointer)
 
 
-def excerpt(text: str, line: int) -> str:
-    """One line of the text, without its line break."""
-    lines = text.split("\n", line)
-    return lines[line - 1].rstrip("\r") if 0 < line <= len(lines) else ""
-
-
-def _place(text: str, start: int) -> Place:
-    length = 1 if text[start] in "[{" else _SCAN(text, start)[1] - start
-    return (*position(text, start), length)
-
-
-def _walk(text: str, pointer: Pointer) -> tuple[int | None, int]:
-    """The offsets of the last key passed and of the value reached."""
-    key: int | None = None
-    value = _skip(text, 0)
-    for step in pointer:
-        found: tuple[int | None, int] | None = None
-        if text[value] == "{" and isinstance(step, str):
-            found = _in_object(text, value, step)
-        elif text[value] == "[" and isinstance(step, int):
-            found = _in_array(text, value, step)
-        if found is None:
-            return None, value
-        key, value = found
-    return key, value
-
-
-def _in_object(text: str, start: int, name: str) -> tuple[int, int] | None:
-    at = _skip(text, start + 1)
+def _members(text: str, start: int) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Each key of an object, with the offsets of the key and of its value."""
+    at = _skip(_BLANK, text, start + 1)
     while text[at] == '"':
         key, end = _SCAN(text, at)
-        value = _skip(text, _skip(text, end) + 1)
-        if key == name:
-            return at, value
-        at = _skip(text, _SCAN(text, value)[1])
-        at = _skip(text, at + 1) if text[at] == "," else at
-    return None
+        value = _skip(_COLON, text, end)
+        yield key, (at, value)
+        at = _skip(_COMMA, text, _SCAN(text, value)[1])
 
 
-def _in_array(text: str, start: int, index: int) -> tuple[None, int] | None:
-    at = _skip(text, start + 1)
-    while index >= 0 and text[at] != "]":
-        if index == 0:
-            return None, at
-        at = _skip(text, _SCAN(text, at)[1])
-        at = _skip(text, at + 1) if text[at] == "," else at
-        index -= 1
-    return None
+def _items(text: str, start: int) -> Iterator[tuple[int, tuple[None, int]]]:
+    """Each index of a list, with the offset of its item."""
+    at, index = _skip(_BLANK, text, start + 1), 0
+    while text[at] != "]":
+        yield index, (None, at)
+        at, index = _skip(_COMMA, text, _SCAN(text, at)[1]), index + 1
 
 
-def _skip(text: str, at: int) -> int:
-    match = _BLANK.match(text, at)
+def _skip(filling: re.Pattern[str], text: str, at: int) -> int:
+    """The offset behind what stands between two values, if anything does."""
+    match = filling.match(text, at)
     return match.end() if match else at

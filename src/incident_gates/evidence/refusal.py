@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from incident_gates.evidence.bounds import EXCERPT_CHARS
+from incident_gates.evidence.bounds import EXCERPT_CHARS, FINDING_CHARS
 
 
 class Refusal(ValueError):
@@ -24,11 +24,20 @@ class Refusal(ValueError):
         self.column = column
         self.malformed = malformed
 
+    def without_trace(self) -> Refusal:
+        """Itself alone: its frames, and those of the error behind it, would keep a record alive."""
+        self.__context__ = None
+        return self.with_traceback(None)
+
 
 def quoted(text: str) -> str:
     """A short piece of evidence for a message; repr keeps control characters visible and inert."""
-    cut = text if len(text) <= EXCERPT_CHARS else text[: EXCERPT_CHARS - 1] + "…"
-    return repr(cut)
+    return repr(shortened(text, EXCERPT_CHARS))
+
+
+def shortened(text: str, most: int = FINDING_CHARS) -> str:
+    """A text as long as a finding may be; what is cut says so."""
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def position(text: str, offset: int) -> tuple[int, int]:

@@ -12,13 +12,13 @@ from incident_gates.evidence.refusal import Refusal, position, quoted
 
 _BLANK: Final = b" \t\r\n"
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
-_BRACKET: Final = re.compile(r'"[^"]*"?|([\[{])|[\]}]')
-_KEY: Final = re.compile(r'("[^"]*")([ \t\r\n]*:)?|[\[{]|[\]}]')
+# Looked for in a text that is refused, or nearly, and so compiled only then.
+_BRACKET: Final = r'"[^"]*"?|([\[{])|[\]}]'
+_KEY: Final = r'("[^"]*")([ \t\r\n]*:)?|[\[{]|[\]}]'
 _ESCAPED_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
-_ESCAPE: Final = re.compile(
+_ESCAPE: Final = (
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    r"|(?P<lone>u[dD][89a-fA-F])|.)",
-    re.DOTALL,
+    r"|(?P<lone>u[dD][89a-fA-F])|(?s:.))"
 )
 
 
@@ -122,7 +122,7 @@ def _check_depth(text: str) -> None:
                 return
             brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
     depth = 0
-    for match in _BRACKET.finditer(masked):
+    for match in re.finditer(_BRACKET, masked):
         if match[1]:
             depth += 1
         elif match[0] in "]}":
@@ -137,7 +137,7 @@ def _check_depth(text: str) -> None:
 
 
 def _check_surrogates(text: str) -> None:
-    for match in _ESCAPE.finditer(text):
+    for match in re.finditer(_ESCAPE, text):
         if match["lone"]:
             _refuse_surrogate(text, match.start())
 
@@ -174,7 +174,7 @@ def _refuse_twice(text: str, key: str) -> NoReturn:
 
 def _second(text: str, key: str) -> int:
     met: list[bool] = []
-    for match in _KEY.finditer(_masked(text)):
+    for match in re.finditer(_KEY, _masked(text)):
         piece = match[0]
         if piece in ("[", "{"):
             met.append(False)
@@ -188,23 +188,23 @@ def _second(text: str, key: str) -> int:
 
 
 _MISTAKES: Final = (
-    (re.compile(r"//|/\*|#"), "JSON has no comments", "Remove the comment."),
+    (r"//|/\*|#", "JSON has no comments", "Remove the comment."),
     (
-        re.compile(r"<{7}|={7}|>{7}"),
+        r"<{7}|={7}|>{7}",
         "the file holds an unresolved merge conflict",
         "Resolve the conflict and remove its markers.",
     ),
     (
-        re.compile(r"[‘’“”']"),
+        r"[‘’“”']",
         "JSON strings need straight double quotes",
         'Replace the quotes by ".',
     ),
     (
-        re.compile(r"(?:True|False|None|undefined)\b"),
+        r"(?:True|False|None|undefined)\b",
         "this is not a JSON value",
         "Use true, false or null, in lower case.",
     ),
-    (re.compile(r"\Z"), "the file ends in the middle of the JSON", "Complete the file."),
+    (r"\Z", "the file ends in the middle of the JSON", "Complete the file."),
 )
 _MESSAGES: Final = (
     ("Extra data", "text follows after the end of the JSON object", "Keep one object a file."),
@@ -233,7 +233,7 @@ def _explained(text: str, error: json.JSONDecodeError) -> Refusal:
     if before.endswith(",") and text[offset : offset + 1] in ("]", "}"):
         return _at(text, len(before) - 1, "JSON has no trailing commas", "Remove the comma.")
     for pattern, what, fix in _MISTAKES:
-        if pattern.match(text, error.pos):
+        if re.compile(pattern).match(text, error.pos):
             return _at(text, error.pos, what, fix)
     for start, what, fix in _MESSAGES:
         if error.msg.startswith(start):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from incident_gates.evidence.bounds import INTEGER_DIGITS, YAML_BYTES, YAML_DEPTH
-from incident_gates.evidence.refusal import Refusal, quoted
+from incident_gates.evidence.refusal import Refusal, position, quoted
 
 Pointer = tuple[str | int, ...]
 
 _INTEGER: Final = re.compile(rf"-?(?:0|[1-9][0-9]{{0,{INTEGER_DIGITS - 1}}})\Z")
 _DECIMAL: Final = re.compile(_INTEGER.pattern[:-2] + r"\.[0-9]{1,30}\Z")
+# Breaks for YAML 1.1, characters for 1.2; and a bare carriage return is a line for YAML alone.
+# What stands behind one in a comment would count, and no reviewer would see it.
+_BREAK: Final = re.compile("[\x85\u2028\u2029]|\r(?!\n)")
 _WORDS: Final = {"": None, "~": None, "null": None, "true": True, "false": False}
 # `key: value` lines as most front matter has them, where YAML and a regular expression agree.
 _SIMPLE: Final = re.compile(
@@ -27,21 +29,26 @@ class Yaml(NamedTuple):
     marks: dict[Pointer, tuple[int, int]]
 
 
-@dataclass(slots=True)
 class _Open:
     """A collection whose end has not come yet."""
 
-    value: Any
-    pointer: Pointer
-    key: str | None = None
+    __slots__ = ("key", "pointer", "value")
+
+    def __init__(self, value: Any, pointer: Pointer) -> None:
+        self.value = value
+        self.pointer = pointer
+        self.key: str | None = None
 
 
-@dataclass(slots=True)
 class _Builder:
-    root: Any = None
-    marks: dict[Pointer, tuple[int, int]] = field(default_factory=dict)
-    stack: list[_Open] = field(default_factory=list)
-    documents: int = 0
+    """Makes the value of a document out of its events."""
+
+    def __init__(self, last: int) -> None:
+        self.last = last
+        self.root: Any = None
+        self.marks: dict[Pointer, tuple[int, int]] = {}
+        self.stack: list[_Open] = []
+        self.documents = 0
 
     def handle(self, event: Any) -> None:
         match type(event).__name__:
@@ -97,7 +104,9 @@ class _Builder:
             pointer = (*top.pointer, top.key)
             top.value[top.key] = value
             top.key = None
-        self.marks[pointer] = (event.start_mark.line + 1, event.start_mark.column + 1)
+        # To PyYAML, what is left out at the end of a file stands on a line that is not there.
+        line = min(event.start_mark.line + 1, self.last)
+        self.marks[pointer] = (line, event.start_mark.column + 1)
         return pointer
 
 
@@ -105,18 +114,22 @@ def parse(text: str) -> Yaml:
     """The value of one YAML document, or a Refusal that names the line."""
     if simple := _simple(text):
         return simple
-    builder = _Builder()
+    builder = _Builder(last := text.count("\n") + 1)
     try:
         _check_size(text)
+        _check_breaks(text)
         import yaml
 
         # Events, not nodes: building nodes recurses once a level before we could count.
         for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
             builder.handle(event)
-    except (Refusal, ImportError):
+    except ImportError:
+        raise
+    except Refusal as refusal:
+        refusal.line = min(refusal.line, last) if refusal.line else None
         raise
     except Exception as error:  # noqa: BLE001 - PyYAML raises nearly anything on hostile input
-        raise _explained(error) from None
+        raise _explained(error, last) from None
     builder.marks.setdefault((), (1, 1))
     return Yaml(builder.root, builder.marks)
 
@@ -124,6 +137,17 @@ def parse(text: str) -> Yaml:
 def _check_size(text: str) -> None:
     if len(text.encode()) > YAML_BYTES:
         raise Refusal(f"the YAML is larger than {YAML_BYTES // 1024} KiB", "Split the file.")
+
+
+def _check_breaks(text: str) -> None:
+    if found := _BREAK.search(text):
+        line, column = position(text, found.start())
+        raise Refusal(
+            f"a line ends in {quoted(found[0])}, which not every reader takes for a line break",
+            "Use ordinary line breaks; in a quoted string, write the character as an escape.",
+            line=line,
+            column=column,
+        )
 
 
 def _simple(text: str) -> Yaml | None:
@@ -144,6 +168,8 @@ def _simple(text: str) -> Yaml | None:
 def _plain(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
+    if text[0].isalpha():
+        return text
     if _INTEGER.match(text):
         return int(text)
     if _DECIMAL.match(text):
@@ -175,13 +201,13 @@ def _at(event: Any, what: str, fix: str) -> Refusal:
     return Refusal(what, fix, line=mark.line + 1, column=mark.column + 1)
 
 
-def _explained(error: Exception) -> Refusal:
+def _explained(error: Exception, last: int) -> Refusal:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None)
     why = f" ({problem})" if isinstance(problem, str) and problem.isprintable() else ""
     return Refusal(
         f"this is not valid YAML{why[:120]}",
         "Correct the YAML at this place; check indentation, colons and quotes.",
-        line=mark.line + 1 if mark else None,
+        line=min(mark.line + 1, last) if mark else None,
         column=mark.column + 1 if mark else None,
     )

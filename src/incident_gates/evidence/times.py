@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta, timezone
 from enum import Enum
 from functools import lru_cache
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from incident_gates.evidence.bounds import DURATION_DAYS, EXCERPT_CHARS
@@ -93,6 +95,20 @@ def order(first: Time, then: Time) -> Order:
 def overlap(one: Time, other: Time) -> bool:
     """Whether two times can be the same moment; a bare minute covers its seconds."""
     return one.earliest < other.latest and other.earliest < one.latest
+
+
+class Overlapping:
+    """Says of a time whether it overlaps with any of those given, however many they are."""
+
+    def __init__(self, times: Iterable[Time]) -> None:
+        given = sorted(times, key=lambda time: time.earliest)
+        self._begun = [time.earliest for time in given]
+        # How far those reach that began by then.
+        self._reach = list(accumulate((time.latest for time in given), max))
+
+    def __contains__(self, time: Time) -> bool:
+        before = bisect_left(self._begun, time.latest)
+        return before > 0 and self._reach[before - 1] > time.earliest
 
 
 def elapsed(first: Time, then: Time) -> tuple[timedelta, timedelta]:
@@ -210,7 +226,7 @@ _SPOKEN: Final = (
     ("m", "minutes?|mins?|m"),
     ("s", "seconds?|secs?|s"),
 )
-_HUMAN_DURATION: Final = re.compile(
+_HUMAN_DURATION: Final = (
     r"(?=[0-9])"
     + "".join(
         rf"(?:(?P<{name}>[0-9]{{1,9}}(?:\.[0-9]{{1,3}})?) ?(?:{words})(?![a-z])\.?"
@@ -230,7 +246,7 @@ def duration(text: str) -> timedelta | None:
 def human_duration(text: str) -> timedelta | None:
     """A duration as people write it: 27 minutes, 1 h 48 min, PT30M."""
     short = " ".join(text.split()) if len(text) <= EXCERPT_CHARS else ""
-    return _total(_ISO_DURATION.match(short) or _HUMAN_DURATION.match(short.lower()))
+    return _total(_ISO_DURATION.match(short) or re.match(_HUMAN_DURATION, short.lower()))
 
 
 def _total(match: re.Match[str] | None) -> timedelta | None:
@@ -244,7 +260,7 @@ def _total(match: re.Match[str] | None) -> timedelta | None:
 def grain(text: str) -> timedelta:
     """The smallest unit that a stated duration names: PT1H30M is exact to the minute."""
     short = " ".join(text.split()) if len(text) <= EXCERPT_CHARS else ""
-    match = _ISO_DURATION.match(short) or _HUMAN_DURATION.match(short.lower())
+    match = _ISO_DURATION.match(short) or re.match(_HUMAN_DURATION, short.lower())
     named = [(n, v) for n, v in (match.groupdict() if match else {}).items() if v]
     if not named:
         return timedelta()
@@ -332,7 +348,8 @@ class Clock:
 
 
 _MONTH: Final = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
-_LOOKS: Final = re.compile(
+# Like the next ones only compiled when needed: most entries begin as they should.
+_LOOKS: Final = (
     r"[\s>*_~\[(|≈•·+-]*(?:(?:about|around|approx\.?|circa|ca\.?|at) )?(?:"
     r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}"  # 2026-03-14
     r"|[0-9]{1,4}/[0-9]{1,2}/[0-9]{1,4}"  # 14/03/2026
@@ -344,26 +361,25 @@ _LOOKS: Final = re.compile(
     r"|t ?[+-] ?[0-9]"  # T+5
     rf"|(?:{_MONTH} [0-9]{{1,2}}|[0-9]{{1,2}} {_MONTH})\D.{{0,12}}[0-9]:[0-9]{{2}}"  # 14 March …
     r"|n/?a\b"
-    r")",
-    re.IGNORECASE,
+    r")"
 )
 _TIME_OF_DAY: Final = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?"
 _REASONS: Final = (
-    (re.compile(r"\s*\Z"), "it is empty"),
-    (re.compile(r"\s*n/?a\b", re.IGNORECASE), "it says that the time is not known"),
-    (_RFC3339, "there is no such date or time"),
-    (re.compile(rf"\s*{_DAY}\s*\Z"), "it is a date without a time of day"),
+    (r"\s*\Z", "it is empty"),
+    (r"\s*[nN]/?[aA]\b", "it says that the time is not known"),
+    (_RFC3339.pattern, "there is no such date or time"),
+    (rf"\s*{_DAY}\s*\Z", "it is a date without a time of day"),
     (
-        re.compile(rf"\s*{_DAY}[Tt ][0-9]{{2}}:[0-9]{{2}} ?(?:[Zz]|UTC|{_OFFSET})"),
+        rf"\s*{_DAY}[Tt ][0-9]{{2}}:[0-9]{{2}} ?(?:[Zz]|UTC|{_OFFSET})",
         "it has no seconds",
     ),
-    (re.compile(rf"\s*{_TIME_OF_DAY} ?(?:UTC|[Zz]|{_OFFSET})"), "it has no date"),
+    (rf"\s*{_TIME_OF_DAY} ?(?:UTC|[Zz]|{_OFFSET})", "it has no date"),
     (
-        re.compile(rf".{{0,20}}?{_TIME_OF_DAY} ?[A-Z]{{1,3}}T\b"),
+        rf".{{0,20}}?{_TIME_OF_DAY} ?[A-Z]{{1,3}}T\b",
         "its time zone is a name and not an offset such as +01:00",
     ),
     (
-        re.compile(rf".{{0,20}}?{_TIME_OF_DAY}(?![0-9]|[:.,][0-9]| ?(?:[Zz]|UTC|[+-][0-9]))"),
+        rf".{{0,20}}?{_TIME_OF_DAY}(?![0-9]|[:.,][0-9]| ?(?:[Zz]|UTC|[+-][0-9]))",
         "it has no offset such as Z or +01:00",
     ),
 )
@@ -371,9 +387,9 @@ _REASONS: Final = (
 
 def looks_like_time(text: str) -> bool:
     """Whether a line seems meant to begin with a time, readable or not."""
-    return _LOOKS.match(text) is not None
+    return bool(_LEADING.match(text) or re.match(_LOOKS, text, re.IGNORECASE))
 
 
 def why_not(text: str) -> str:
     """One phrase on why a text is no acceptable time."""
-    return next((why for pattern, why in _REASONS if pattern.match(text)), "it is not a time")
+    return next((why for pattern, why in _REASONS if re.match(pattern, text)), "it is not a time")

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import timedelta
-from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from incident_gates import derived, facts, schema
 from incident_gates.evidence.markdown import Line, Markdown, Table
-from incident_gates.incident import NOT_AVAILABLE, Node, is_placeholder, may_hold_placeholder
-from incident_gates.rules import CRITICAL, DO_NOT_CHANGE, INFO, WARNING, Breach, Place, rule
+from incident_gates.evidence.times import from_value
+from incident_gates.incident import NOT_AVAILABLE, Node, is_placeholder, texts_in
+from incident_gates.rules import (
+    CRITICAL,
+    DO_NOT_CHANGE,
+    INFO,
+    WARNING,
+    Breach,
+    Place,
+    one_of,
+    rule,
+)
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
     from incident_gates.chain import Chain
+    from incident_gates.evidence.places import Pointer
     from incident_gates.evidence.times import Time
     from incident_gates.incident import Document, Record
     from incident_gates.policy import Limits
@@ -193,6 +205,8 @@ def file_name_is_exact(chain: Chain, limits: Limits) -> Iterator[Breach]:
     record = chain.record
     absent = {n.casefold(): n for n in limits.protocol.artifacts if n not in record.names}
     for name in sorted(record.names - limits.protocol.artifacts.keys()):
+        from difflib import get_close_matches
+
         close = get_close_matches(name.casefold(), absent, n=1, cutoff=NEAR_MISS)
         if close and name.rsplit(".", 1)[-1].isalpha():
             meant = absent[close[0]]
@@ -278,7 +292,7 @@ def _placeholders(document: Document) -> Iterator[tuple[Place, str, str]]:
     if isinstance(document.value, Markdown):
         for line, text in _markdown_placeholders(document.value):
             yield Place(document.name, line=line), text, f"line {line}"
-    elif document.name.endswith(".json") and may_hold_placeholder(document.text):
+    elif document.name.endswith(".json") and any(map(is_placeholder, texts_in(document.value))):
         for node in _texts(document.root):
             if is_placeholder(node.value):
                 yield node.place, node.value, _path(node.pointer)
@@ -349,10 +363,11 @@ def ids_are_unique(chain: Chain, limits: Limits) -> Iterator[Breach]:
             if ident and ident in seen:
                 yield Breach(entry["id"].place, f"{kind} {ident} stands twice", subject=ident)
             seen.add(ident)
-    titles = [option.id for option in chain.options]
-    for index, option in enumerate(chain.options):
-        if option.id in titles[:index]:
+    titles: set[str] = set()
+    for option in chain.options:
+        if option.id in titles:
             yield Breach(option.place, f"option {option.id} stands twice", subject=option.id)
+        titles.add(option.id)
 
 
 @rule(
@@ -399,9 +414,8 @@ def _replaced_by(chain: Chain, decision: facts.Decision) -> set[str]:
 
 def _dangling(node: Node, known: set[str], kind: str) -> Iterator[Breach]:
     if node.text and node.text not in known:
-        expected = f"one of {', '.join(sorted(known))}" if known else ""
         said = f"{node.pointer[-1]} names {node.text}: there is no such {kind}"
-        yield Breach(node.place, said, expected, subject=node.text)
+        yield Breach(node.place, said, one_of(sorted(known)), subject=node.text)
 
 
 @rule(
@@ -421,10 +435,12 @@ def nothing_lies_ahead(chain: Chain, limits: Limits) -> Iterator[Breach]:
     for event in _events(chain, since=f"{chain.now - A_DAY:%Y-%m-%d}"):
         if event[1].earliest > limit:
             ahead.setdefault(event[2].file, []).append(event)
-    # A wrong clock or zone moves every time of a file: it is said once for each.
+    # A wrong clock or zone moves every time of a file: it is said once for each, of the first time.
     for events in ahead.values():
-        subject, time, place = events[0]
-        more = f", and so are {len(events) - 1} more times here" if len(events) > 1 else ""
+        subject, time, place = min(events, key=lambda event: (event[1].earliest, event[0]))
+        others = len(events) - 1
+        verb = "is" if others == 1 else "are"
+        more = f", and so {verb} {counted(others, 'more time')} here" if others else ""
         expected = f"at most {chain.now:%Y-%m-%d %H:%M} UTC"
         yield Breach(place, f"{time.shown} is later than now{more}", expected, subject=subject)
 
@@ -441,7 +457,8 @@ def _events(chain: Chain, since: str = "") -> Iterator[tuple[str, Time, Place]]:
     """
     for document in chain.record.own():
         if document.name.endswith(".json") and _mentions(document.text, since):
-            yield from _moments(document.root)
+            for pointer, time in _moments(document.root.value, ()):
+                yield _path(pointer), time, Place(document.name, pointer)
     for log in _logs(chain):
         for entry in log.entries:
             if entry.time:
@@ -451,8 +468,11 @@ def _events(chain: Chain, since: str = "") -> Iterator[tuple[str, Time, Place]]:
 def last_moment(chain: Chain) -> datetime:
     """The latest moment that the record's own files speak of, excuses included, up to now."""
     grants = (d.root for d in chain.record.own() if d.name.endswith(".yaml"))
-    events = (*_events(chain), *(event for root in grants for event in _moments(root)))
-    past = (time for _, time, _ in events if time.earliest <= chain.now)
+    granted = (time for root in grants for _, time in _moments(root.value, ()))
+    amended = (node["at"].time for node in chain.record.node("amendments.yaml")["entries"])
+    events = (time for _, time, _ in _events(chain))
+    times = (*events, *granted, *(time for time in amended if time))
+    past = (time for time in times if time.earliest <= chain.now)
     return max((min(time.latest, chain.now) for time in past), default=chain.as_of)
 
 
@@ -460,17 +480,16 @@ def _mentions(text: str, since: str) -> bool:
     return not since or any(date >= since for date in _DATES.findall(text))
 
 
-def _moments(node: Node) -> Iterator[tuple[str, Time, Place]]:
-    if isinstance(node.value, list):
-        for child in node:
-            yield from _moments(child)
-    elif isinstance(node.value, dict):
-        for key in node.value:
-            child, time = node[key], node[key].time if key.endswith("_at") else None
-            if time and key != "expires_at":
-                yield _path(child.pointer), time, child.place
-            elif not key.startswith("x-"):
-                yield from _moments(child)
+def _moments(value: Any, pointer: Pointer) -> Iterator[tuple[Pointer, Time]]:
+    """Each time of an event in a value, with its pointer."""
+    for key, inside in value.items() if isinstance(value, dict) else enumerate(value or ()):
+        name = str(key)
+        is_event = name.endswith("_at") and name != "expires_at"
+        time = from_value(inside) if is_event else None
+        if time:
+            yield (*pointer, key), time
+        elif isinstance(inside, (dict, list)) and not name.startswith("x-"):
+            yield from _moments(inside, (*pointer, key))
 
 
 @rule(
@@ -485,7 +504,7 @@ def _moments(node: Node) -> Iterator[tuple[str, Time, Place]]:
     at_once=True,
 )
 def events_spread_over_time(chain: Chain, limits: Limits) -> Iterator[Breach]:
-    """Four or more kinds of event do not all carry the same time."""
+    """Four or more kinds of event, all or all but one of them, do not carry the same time."""
     approvals = (a.time for d in chain.decisions for a in d.approvals)
     firsts = (
         chain.detected,
@@ -497,13 +516,138 @@ def events_spread_over_time(chain: Chain, limits: Limits) -> Iterator[Breach]:
     )
     # An honest "that day" or "that minute" may well hold all of it; the same second cannot.
     known = [t for t in firsts if t and t.tolerance <= timedelta(seconds=1)]
-    if len(known) >= KINDS and len({t.earliest for t in known}) == 1:
-        said = f"{len(known)} kinds of event all carry {known[0].shown}"
-        place = Place("severity-assessment.json", ("detected_at",))
-        yield Breach(place, said)
+    for moment, alike in Counter(t.earliest for t in known).items():
+        if alike >= max(KINDS, len(known) - 1):
+            said = f"{alike} kinds of event all carry {moment:%Y-%m-%d %H:%M} UTC"
+            yield Breach(Place("severity-assessment.json", ("detected_at",)), said)
 
 
 KINDS = 4
+
+
+@rule(
+    "FIL017",
+    gate="record",
+    criterion="consistent",
+    level=CRITICAL,
+    says="A time is too vague to be contradicted",
+    why="Known to the month or the year, a time fits every other; an order that nothing can "
+    "contradict is not shown.",
+    fix=f"{DO_NOT_CHANGE}. Give it as exactly as its source does, at least to the day; or write "
+    "`N/A: ` and why it is not known.",
+)
+def times_can_be_contradicted(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """Every event is known to the day or so; when an impact crept in may be vague (WARNING)."""
+    for document in chain.record.own():
+        if document.name.endswith(".json") and _may_be_vague(document.text):
+            for pointer, time in (*_moments(document.root.value, ()), *_window(document)):
+                if time.tolerance > VAGUE:
+                    yield _vague(Place(document.name, pointer), time)
+
+
+def _may_be_vague(text: str) -> bool:
+    """A time that says how exact it is, is an object; its key may be written with an escape."""
+    return '"at"' in text or "\\u" in text
+
+
+def _window(document: Document) -> Iterator[tuple[Pointer, Time]]:
+    """Both ends of the stability window; the later one may lie ahead, and is no event."""
+    for key in ("from", "until"):
+        node = document.root["stability_window"][key]
+        time = node.time
+        if time:
+            yield node.pointer, time
+
+
+def _vague(place: Place, time: Time) -> Breach:
+    pointer = place.pointer or ()
+    subject, days = _path(pointer), time.tolerance // A_DAY
+    level = WARNING if pointer[-1] in MAY_BE_VAGUE else ""
+    said = f"{subject} is {time.shown}, give or take: it may lie anywhere in {days} days"
+    return Breach(place, said, "known to the day", subject=subject, level=level)
+
+
+# A day, written with a day more or less on either side of it.
+VAGUE = timedelta(days=3)
+MAY_BE_VAGUE = frozenset(("impact_started_at", "last_exercised_at", "captured_at", "recorded_at"))
+
+
+@rule(
+    "FIL018",
+    gate="record",
+    criterion="consistent",
+    level=CRITICAL,
+    says="Files were derived from each other",
+    why="What goes round in a circle comes from nowhere: no file of it holds a fact of its own.",
+    fix="Remove derived_from from the file in which somebody wrote down what happened.",
+)
+def derivation_has_a_beginning(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """No file is derived, directly or by way of others, from itself."""
+    own = [document for document in chain.record.own() if derived.is_derived(document)]
+    links = {d.name: {name for _, name, _ in _sources(d)} for d in own}
+    for document in own:
+        if document.name in _reached(links, document.name):
+            place = next(place for place, _, _ in _sources(document))
+            said = f"{document.name} is derived from itself, by way of {_way(links, document.name)}"
+            yield Breach(place, said, subject=document.name)
+
+
+def _reached(links: dict[str, set[str]], start: str) -> set[str]:
+    """Every file that one was derived from, directly or by way of others."""
+    found: set[str] = set()
+    waiting = set(links.get(start, ()))
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        waiting |= links.get(name, set()) - found
+    return found
+
+
+def _way(links: dict[str, set[str]], name: str) -> str:
+    back = sorted(other for other in links[name] if name in {other, *_reached(links, other)})
+    return " and ".join(back)
+
+
+@rule(
+    "FIL019",
+    gate="record",
+    criterion="consistent",
+    level=CRITICAL,
+    says="One text answers different questions",
+    why="Impact, cause, risk and outcome are different things; a sentence that fits all of them "
+    "says nothing about any.",
+    fix="Write in each place what is asked there, or `N/A: ` and why it is not known.",
+)
+def texts_are_different(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """No text stands in four or more fields that ask for different things."""
+    places: dict[str, dict[str, Place]] = {}
+    for what, text, place in _statements(chain):
+        if len(text) >= A_SENTENCE:
+            places.setdefault(facts.words(text), {}).setdefault(what, place)
+    for text, found in places.items():
+        if len(found) >= KINDS:
+            place = next(reversed(found.values()))
+            said = f'"{_short(text)}" stands as {", ".join(found)}'
+            yield Breach(place, said, subject=next(iter(found)))
+
+
+A_SENTENCE = 12  # characters: "none" and "all regions" may answer several questions
+
+
+def _statements(chain: Chain) -> Iterator[tuple[str, str, Place]]:
+    """What people wrote in answer to different questions."""
+    summary, manifest = chain.resolution, chain.record.node("rca-manifest.json")
+    nodes = [summary["resolution"], summary["stability_window"]["observation"]]
+    nodes += [manifest["trigger"]]
+    for consensus in chain.consensus:
+        node = consensus.classification.node
+        nodes += [node["rationale"], node["customer_impact"], node["blast_radius"]["scope"]]
+    yield from ((str(n.pointer[-1]), n.text, n.place) for n in nodes)
+    for factor in manifest["contributing_factors"]:
+        yield "contributing_factors", factor.text, factor.place
+    for option in chain.options:
+        for key in ("risks", "dependencies"):
+            yield key, option.field(key), option.place
 
 
 @rule(

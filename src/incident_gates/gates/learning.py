@@ -15,6 +15,7 @@ from incident_gates.evidence.times import show_duration
 from incident_gates.gates.files import reason_not_available
 from incident_gates.incident import is_placeholder
 from incident_gates.rules import INFO, WARNING, Breach, Place, rule
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +70,7 @@ def _unfinished(chain: Chain, limits: Limits) -> Iterator[str]:
         if absent:
             yield f"the retrospective says nothing under {', '.join(absent)}"
         elif gaps:
-            yield f"the retrospective still holds {gaps} placeholder{'' if gaps == 1 else 's'}"
+            yield f"the retrospective still holds {counted(gaps, 'placeholder')}"
 
 
 def _says_something(parsed: Markdown, title: str) -> bool:

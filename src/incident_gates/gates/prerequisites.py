@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from datetime import timedelta
 from fnmatch import fnmatchcase
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from incident_gates.evidence import bounds, strict_json, strict_yaml
@@ -15,6 +17,7 @@ from incident_gates.evidence.times import Order, duration, order, show_duration
 from incident_gates.gates.files import reason_not_available
 from incident_gates.incident import is_placeholder
 from incident_gates.rules import CRITICAL, DO_NOT_CHANGE, WARNING, Breach, Place, missing, rule
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,7 +163,8 @@ def package_holds_configuration(chain: Chain, limits: Limits) -> Iterator[Breach
     small = [m for m in archive.members if m.size <= bounds.ZIP_MEMBER_BYTES]
     telling = [m for m in small if m.name.endswith((".yml", ".yaml", ".json"))]
     named = any(fnmatchcase(m.name, glob) for m in archive.members for glob in globs)
-    looked_into = telling[: bounds.ZIP_LOOKED_INTO]
+    most = bisect_right(list(accumulate(m.size for m in telling)), bounds.ZIP_READ_BYTES)
+    looked_into = telling[: min(most, bounds.ZIP_LOOKED_INTO)]
     if not (named or any(_is_configuration(archive, m.name) for m in looked_into)):
         names = tuple(m.name for m in archive.members[:5])
         expected = "a Prometheus rule file, an Alertmanager configuration or a Grafana dashboard"
@@ -264,9 +268,10 @@ def rehearsal_passed(chain: Chain, limits: Limits) -> Iterator[Breach]:
     if node["result"].text not in ("passed", ""):
         yield Breach(node["result"].place, f"the rehearsal {node['result'].text}", "passed")
     took, objective = duration(node["duration"].text), duration(node["rto"].text)
-    if took and objective and took > objective:
+    if took == timedelta() or (took and objective and took > objective):
         said = f"the rehearsal took {show_duration(took)}"
-        yield Breach(node["duration"].place, said, f"at most {show_duration(objective)} (rto)")
+        expected = f"at most {show_duration(objective)} (rto)" if took and objective else ""
+        yield Breach(node["duration"].place, said, expected or "how long it took")
 
 
 @rule(
@@ -411,7 +416,8 @@ def standing_verifications_are_in_force(chain: Chain, limits: Limits) -> Iterato
     for node in listed:
         what = node["state"].text or node["approval"].text
         expires = node["standing"]["expires_at"]
-        time, declared = expires.time, chain.declared
+        time = limits.cited_until(node["standing"]["reference"].text, expires.time)
+        declared = chain.declared
         if node["standing"] and not time:
             yield from missing(node["standing"], "expires_at", subject=what)
         elif time and declared and order(declared, time) is not Order.PROVEN:
@@ -432,11 +438,16 @@ def standing_verifications_are_in_force(chain: Chain, limits: Limits) -> Iterato
 def customer_notice_is_flagged(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """The flag agrees with the communication log."""
     flag = chain.prerequisites["customer_notification"]
-    told = next((n for n in chain.notices if "customers" in n.audiences), None)
+    told = next((n for n in chain.notices if any(map(_customers, n.audiences))), None)
     if flag.flag is False and told:
         seen = f"a notice to customers  communication-log.md:{told.place.line}"
         said = "customer_notification is false, but customers were told"
         yield Breach(flag.place, said, "true", (seen,))
+
+
+def _customers(audience: str) -> bool:
+    """Whether an audience is customers, such as ``all_customers``; customer support is none."""
+    return "customers" in audience.split("_")
 
 
 @rule(
@@ -496,4 +507,4 @@ def summary(chain: Chain) -> str:
     approvals = sum(bool(n["by"]["name"].text) for n in chain.prerequisites["approvals"])
     states = sum(bool(n["verified_by"]["name"].text) for n in chain.prerequisites["system_states"])
     counts = {"artifact": there + playbook, "approval": approvals, "system state": states}
-    return " · ".join(f"{n} {what}{'' if n == 1 else 's'}" for what, n in counts.items())
+    return " · ".join(counted(n, what) for what, n in counts.items())

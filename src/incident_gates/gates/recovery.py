@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections import defaultdict
-from dataclasses import replace
+from functools import lru_cache
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from incident_gates import derived, facts
-from incident_gates.chain import FAILED_OUTCOMES
-from incident_gates.evidence.times import Order, elapsed, order, overlap, show_duration
+from incident_gates.chain import FAILED_OUTCOMES, once
+from incident_gates.evidence.times import Order, Overlapping, elapsed, order, show_duration
+from incident_gates.incident import gives_reason
 from incident_gates.model import Metric
 from incident_gates.rules import (
     CRITICAL,
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from incident_gates.policy import Limits
 
 SHOWN = 3
+DID_NOT_SUCCEED = (*FAILED_OUTCOMES, "unknown")
 EXECUTIONS, CHECKS, TIMELINE = (
     "mitigation-execution-report.json",
     "recovery-validation.json",
@@ -166,7 +171,7 @@ def execution_times_fit(chain: Chain, limits: Limits) -> Iterator[Breach]:
         else:
             key = "propagation_verified_at"
             for breach in _too_early(execution, key, arrived, ended, "it ended"):
-                yield replace(breach, level=WARNING)
+                yield breach._replace(level=WARNING)
 
 
 def _too_early(
@@ -193,7 +198,7 @@ def propagation_is_verified(chain: Chain, limits: Limits) -> Iterator[Breach]:
     for last, _ in _by_last_mitigation(chain):
         if last and last.outcome == "succeeded":
             for breach in missing(last.node, "propagation_verified_at", subject=last.id):
-                yield replace(breach, concerned=(last.operator,))
+                yield breach._replace(concerned=(last.operator,))
 
 
 @rule(
@@ -209,8 +214,8 @@ def propagation_is_verified(chain: Chain, limits: Limits) -> Iterator[Breach]:
     at_once=True,
 )
 def failure_leads_to_new_decision(chain: Chain, limits: Limits) -> Iterator[Breach]:
-    """Whatever runs after a failed, partial or ineffective mitigation has a newer decision."""
-    doubtful = [e for e in chain.mitigations if e.outcome in (*FAILED_OUTCOMES, "unknown")]
+    """Whatever runs after a failed, partial or ineffective execution has a newer decision."""
+    doubtful = [e for e in chain.executions if e.outcome in DID_NOT_SUCCEED]
     for later in chain.executions if doubtful else ():
         decision = chain.decision_of(later)
         before = (e for e in reversed(doubtful) if e.id != later.id and _over(e, later))
@@ -307,8 +312,8 @@ def enough_checks_passed(chain: Chain, limits: Limits) -> Iterator[Breach]:
     level=CRITICAL,
     says="A critical check did not pass",
     why="A pass rate of 95 % must not hide the one check that matters.",
-    fix="Mend it and check again; or let a named person accept it, with accepted_by and "
-    "accepted_reason.",
+    fix="Mend it and check again; or let a named person other than the operator accept it, with "
+    "accepted_by and accepted_reason.",
     needs=(CHECKS,),
 )
 def critical_checks_passed(chain: Chain, limits: Limits) -> Iterator[Breach]:
@@ -318,14 +323,25 @@ def critical_checks_passed(chain: Chain, limits: Limits) -> Iterator[Breach]:
         if check.passed or (check.id in absent and not check.results):
             continue
         node = check.latest.node["result"] if check.latest else check.node
-        who, why = check.node["accepted_by"]["name"].text, check.node["accepted_reason"].text
         said = {"failed": "failed", "skipped": "was skipped"}.get(
             check.latest.result if check.latest else "", "has no result"
         )
-        accepted = f", accepted by {who}: {why}" if who and why else ""
-        level = WARNING if accepted else ""
+        accepted, counts = _accepted(chain, check)
+        level = WARNING if counts else ""
         about = f"{check.id} {said}{accepted}"
         yield Breach(node.place, about, "passed", subject=check.id, level=level)
+
+
+def _accepted(chain: Chain, check: Check) -> tuple[str, bool]:
+    """Who accepted that a check did not pass, in words, and whether that counts."""
+    who, why = check.node["accepted_by"]["name"].text, check.node["accepted_reason"].text
+    if not who or not gives_reason(why):
+        return "", False
+    own = next((e for e in chain.mitigations if chain.same(e.operator, who)), None)
+    severity = chain.severity_at(own.started) if own else None
+    if own and not (severity and severity.operator_may_approve):
+        return f", accepted by {who}, who ran {own.id}", False
+    return f", accepted by {who}: {why}", True
 
 
 @rule(
@@ -438,20 +454,137 @@ def check_results_are_complete(chain: Chain, limits: Limits) -> Iterator[Breach]
     needs=(CHECKS,),
 )
 def checks_are_different(chain: Chain, limits: Limits) -> Iterator[Breach]:
-    """No two critical checks look at the same thing and saw the same."""
-    planned = {n["id"].text: n["description"].text for n in facts.planned_checks(chain.record)}
+    """No two critical checks look at the same thing and saw the same.
+
+    What is described alike is one check, whatever kind it is called and whatever number it saw.
+    """
+    planned = {n["id"].text: n["description"].text for n in chain.planned_checks}
     alike: dict[tuple[str, ...], list[Check]] = defaultdict(list)
     for check in chain.critical_checks:
         if check.passed and check.latest:
             about = check.node["description"].text or planned.get(check.id, "")
-            seen = check.latest.node["evidence"].text
-            alike[check.service, check.kind, facts.slug(about), facts.slug(seen)].append(check)
+            seen = facts.slug(check.latest.node["evidence"].text)
+            kind, saw = ("", _NUMBER.sub("", seen)) if about else (check.kind, seen)
+            alike[check.service, facts.slug(about), kind, saw].append(check)
     for same in alike.values():
         if len(same) > 1:
             ids = ", ".join(c.id for c in same[:SHOWN])
             more = f" and {len(same) - SHOWN} more" if len(same) > SHOWN else ""
-            said = f"{ids}{more} have one service, kind, description and evidence"
+            said = f"{ids}{more} have one service, description and evidence"
             yield Breach(same[1].node["id"].place, said, subject=same[0].id)
+
+
+_NUMBER = re.compile(r"[0-9]+")
+
+
+@rule(
+    "REC017",
+    gate="recovery",
+    criterion="validated",
+    level=CRITICAL,
+    says="A check that failed does not count, and nobody had planned that",
+    why="Who may call a check uncritical after it failed can make every failure go away.",
+    fix="Let it count; or let a named person other than the operator accept it, with accepted_by "
+    "and accepted_reason.",
+    needs=(CHECKS,),
+)
+def failures_count(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """Each uncritical check that failed was planned as one, or is accepted by somebody.
+
+    Of the kinds that show recovery, smoke, health and user journey, that is asked; else a WARNING.
+    """
+    planned = {n["id"].text for n in chain.planned_checks}
+    counted = {check.id for check in chain.critical_checks}
+    for check in chain.checks:
+        failed = check.latest is not None and check.latest.result == "failed"
+        if failed and check.id not in planned | counted:
+            accepted, counts = _accepted(chain, check)
+            said = f"{check.id} failed, and was not planned as uncritical{accepted}"
+            shows_recovery = check.kind in limits.protocol.data["recovery_floor"]
+            level = "" if shows_recovery and not counts else WARNING
+            yield Breach(check.node["critical"].place, said, "critical", (), check.id, (), level)
+
+
+@rule(
+    "REC018",
+    gate="recovery",
+    criterion="validated",
+    level=CRITICAL,
+    says="A check is not the one that was planned under its id",
+    why="A target that is lowered after the fact is met by anything.",
+    fix="Record what was seen as evidence of the check as planned; give another check another id.",
+    needs=(CHECKS,),
+)
+def checks_are_as_planned(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """Service, kind and the numbers of its description are those of the plan."""
+    planned = {n["id"].text: n for n in chain.planned_checks}
+    for check in chain.checks:
+        plan = planned.get(check.id)
+        for key in ("service", "kind", "description") if plan else ():
+            asked, stated = plan[key].text if plan else "", check.node[key]
+            if asked and stated.text and _differ(key, asked, stated.text):
+                said = f'{check.id}: {key} is "{stated.text}", planned was "{asked}"'
+                yield Breach(stated.place, said, asked, subject=f"{check.id}/{key}")
+
+
+def _differ(key: str, asked: str, stated: str) -> bool:
+    """Whether two values differ; of a description, only its numbers must be the same."""
+    if key != "description":
+        return asked != stated
+    return not _figures(stated) <= _figures(asked)
+
+
+# What was planned under one id may be compared with many checks.
+@lru_cache(maxsize=2)
+def _figures(text: str) -> frozenset[str]:
+    return frozenset(_FIGURE.findall(text))
+
+
+_FIGURE = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
+
+
+@rule(
+    "REC019",
+    gate="recovery",
+    criterion="validated",
+    level=CRITICAL,
+    says="Something failed after the last check",
+    why="A fix that fails half-way can undo the recovery that was seen before it.",
+    fix="Check the service again and record that run; if that is too late, record a deviation.",
+    needs=(CHECKS,),
+)
+def checks_follow_failures(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """After a permanent fix that did not succeed, each of its services passed a check again.
+
+    What failed once the stability window was over is a WARNING.
+    """
+    for execution in chain.executions:
+        if execution.purpose != "permanent_fix" or execution.outcome not in DID_NOT_SUCCEED:
+            continue
+        begun, until = execution.started, chain.resolution["stability_window"]["until"].time
+        later = begun is not None and until is not None and order(until, begun) is Order.PROVEN
+        for service in dict.fromkeys(execution.services):
+            passed = _passed_last(chain).get(service)
+            if passed and _may_follow(passed, execution):
+                continue
+            said = f"{execution.id} {_ended(execution)}, and {service} passed no check since"
+            place, people = execution.node["outcome"].place, (execution.operator,)
+            about, level = f"{execution.id}/{service}", WARNING if later else ""
+            yield Breach(place, said, "", (), about, people, level)
+
+
+@once
+def _passed_last(chain: Chain) -> dict[str, Check]:
+    """The check of each service that passed last; one without a time may have been the last."""
+    timed = [(c.latest.time, c) for c in chain.critical_checks if c.passed and c.latest]
+    timed.sort(key=lambda run: (run[0] is None, run[0].latest if run[0] else chain.now))
+    return {check.service: check for _, check in timed}
+
+
+def _may_follow(check: Check, execution: Execution) -> bool:
+    """Whether a check may have run after an execution; only what is certain counts against it."""
+    ran, begun = check.latest.time if check.latest else None, execution.started
+    return ran is None or begun is None or order(begun, ran) is not Order.CONTRADICTED
 
 
 # --- timeline ------------------------------------------------------------------------------------
@@ -472,11 +605,14 @@ def timeline_holds_the_events(chain: Chain, limits: Limits) -> Iterator[Breach]:
     log = [e for e in chain.timeline.entries if e.time]
     if not log and chain.timeline.unreadable:
         return  # what stands there cannot be read, which FIL007 says
+    told = Overlapping(e.time for e in log if e.time)
+    # The first entry that is later than a moment is where that came to be reached.
+    reached = list(accumulate((e.time.earliest for e in log if e.time), max))
     for what, time, source in _owed(chain):
-        if not any(e.time and overlap(time, e.time) for e in log):
+        if time not in told:
             said = f"{what} at {time.clock} UTC is not in the timeline"
-            later = next((e for e in log if e.time and e.time.earliest > time.earliest), None)
-            place = later.place if later else (log[-1].place if log else Place(TIMELINE, line=1))
+            later = min(bisect_right(reached, time.earliest), len(log) - 1)
+            place = log[later].place if log else Place(TIMELINE, line=1)
             found = chain.record.locate(source)
             yield Breach(place, said, "", (f"{source.file}:{found.line}",), what)
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from dataclasses import replace
-from datetime import timedelta
-from functools import lru_cache
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from incident_gates import facts
+from incident_gates.chain import once
 from incident_gates.evidence.markdown import Line, Table, fields
 from incident_gates.evidence.times import (
     Order,
+    Overlapping,
     duration,
     elapsed,
     grain,
     human_duration,
     looks_like_time,
     order,
-    overlap,
     show_duration,
 )
-from incident_gates.incident import NOT_AVAILABLE, Node, is_placeholder
+from incident_gates.incident import NOT_AVAILABLE, Node, gives_reason, is_placeholder
 from incident_gates.model import Metric
 from incident_gates.rules import (
     CRITICAL,
@@ -107,6 +107,7 @@ def end_is_possible(chain: Chain, limits: Limits) -> Iterator[Breach]:
             yield Breach(closed.place, said, subject=f"closed_at/{what.split()[0]}")
 
 
+@once
 def _impossible(chain: Chain) -> dict[str, tuple[str, Time, Time]]:
     """Times of the ending that cannot be: each with what it would have to follow.
 
@@ -150,12 +151,14 @@ def end_is_in_order(chain: Chain, limits: Limits) -> Iterator[Breach]:
             yield Breach(chain.resolution[later].place, said, subject=f"{later}/{label}")
 
 
+@once
 def _anchors(chain: Chain) -> dict[str, Time]:
     """The times between which durations run: those recorded, but for the impossible ones."""
     impossible = _impossible(chain)
     return {name: time for name, time in _recorded(chain).items() if name not in impossible}
 
 
+@once
 def _recorded(chain: Chain) -> dict[str, Time]:
     """The times that the record gives."""
     severity, resolution = chain.severity_file, chain.resolution
@@ -196,22 +199,35 @@ def objectives_are_restored(chain: Chain, limits: Limits) -> Iterator[Breach]:
             did = "held again" if name == "slos_restored" else "cleared"
             said = f"{entry[names[0]].text} {did}"
             yield from _before_closing(chain, entry[names[-1]], said, subject)
-    restored = {facts.slug(entry["objective"].text) for entry in chain.resolution["slos_restored"]}
-    for objective in _breached(chain) if restored else ():
-        if facts.slug(objective) not in restored:
+            yield from _since_impact(chain, entry[names[-1]], said, subject)
+    restored = {facts.slug(n["objective"].text): n for n in chain.resolution["slos_restored"]}
+    for objective, observed in _breached(chain).items() if restored else ():
+        again = restored.get(facts.slug(objective))
+        if again is None:
             place = chain.resolution["slos_restored"].place
             said = f'"{objective}" was breached and is not among the restored objectives'
             yield Breach(place, said, subject=objective)
+        elif re.search(r"[0-9]", observed) and facts.words(again["observed"].text) == observed:
+            said = f'"{objective}" is said to hold at {again["observed"].text}, as when breached'
+            yield Breach(again["observed"].place, said, subject=objective)
 
 
-def _breached(chain: Chain) -> list[str]:
-    """The objectives that the assessment says were breached, each once."""
-    named = (
-        breach["objective"].text
-        for classification in chain.severity_file["classifications"]
-        for breach in classification["slo_breaches"]
-    )
-    return list(dict.fromkeys(name for name in named if name))
+def _breached(chain: Chain) -> dict[str, str]:
+    """The objectives that the assessment says were breached, with what was first seen of each."""
+    found: dict[str, str] = {}
+    for classification in chain.severity_file["classifications"]:
+        for breach in classification["slo_breaches"]:
+            if breach["objective"].text:
+                found.setdefault(breach["objective"].text, facts.words(breach["observed"].text))
+    return found
+
+
+def _since_impact(chain: Chain, node: Node, said: str, subject: str) -> Iterator[Breach]:
+    """Nothing holds again, and no alert clears, before the impact had begun."""
+    time, begun = node.time, _recorded(chain).get("impact_started_at")
+    if time and begun and order(begun, time) is Order.CONTRADICTED:
+        early = f"{said} {gap(time, begun)} before the impact began"
+        yield Breach(node.place, early, f"after {begun.shown}", subject=subject)
 
 
 def _before_closing(chain: Chain, node: Node, said: str, subject: str) -> Iterator[Breach]:
@@ -298,7 +314,7 @@ def _told_in_time(chain: Chain, node: Node, audience: str) -> Iterator[Breach]:
     fix = f"{DO_NOT_CHANGE}. Tell them that it is resolved, and record that with its time."
     place = node["informed_at"].place
     for breach in in_order(resolved, told, place, said, expected=expected, subject=audience):
-        yield replace(breach, fix=breach.fix or fix)
+        yield breach._replace(fix=breach.fix or fix)
     yield from _before_closing(chain, node["informed_at"], f"{audience} was told", audience)
 
 
@@ -320,6 +336,31 @@ def action_items_are_owned(chain: Chain, limits: Limits) -> Iterator[Breach]:
         subject = item["id"].text or str(item.pointer[-1])
         yield from missing(item, "kind", "description", "owner", subject=subject)
         yield from missing(item, "due_date", subject=subject, reasoned=WARNING)
+        yield from _means_nothing(chain, item, limits.protocol.data["action_items"], subject)
+
+
+def _means_nothing(
+    chain: Chain, item: Node, asked: dict[str, Any], subject: str
+) -> Iterator[Breach]:
+    """An owner who is everybody, a due date that nobody here will see, or one long past."""
+    owner, due = item["owner"]["name"], item["due_date"]
+    if facts.slug(owner.text) in asked["owned_by_nobody"]:
+        said = f'"{owner.text}" is nobody who could be asked about {subject}'
+        yield Breach(owner.place, said, "a person, or a team by its name", subject=subject)
+    begun = chain.detected.earliest.date() if chain.detected else None
+    last = chain.as_of.date() + timedelta(days=asked["due_within_days"])
+    day = _day(due.text)
+    if day and (day > last or (begun and day < begun - timedelta(days=1))):
+        when = "so late that nobody will ask" if day > last else "before the incident"
+        said = f"{subject} is due on {due.text}, {when}"
+        yield Breach(due.place, said, f"at most {last}", subject=subject)
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 # --- root cause evidence -------------------------------------------------------------------------
@@ -362,11 +403,27 @@ def archived_files_are_intact(chain: Chain, limits: Limits) -> Iterator[Breach]:
 def every_kind_is_archived(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Log, dashboard and diff each occur, or are not available for a reason."""
     manifest = chain.record.node(MANIFEST)
-    held = {item["kind"].text for item in manifest["items"]}
-    excused = {n["kind"].text for n in manifest["not_available"] if n["reason"].text}
+    seen = dict.fromkeys((d.sha256 for d in chain.record.own()), "a part of the record itself")
+    excused = {n["kind"].text for n in manifest["not_available"] if gives_reason(n["reason"].text)}
     for kind in limits.protocol.data["rca_floor"]:
-        if kind not in held | excused:
-            yield Breach(manifest["items"].place, f"no {kind} is archived", subject=kind)
+        items = [item for item in manifest["items"] if item["kind"].text == kind]
+        wanting = [_shows_nothing(chain, item, seen) for item in items]
+        seen |= {item["sha256"].text: f"archived as {kind}" for item in items}
+        if kind not in excused and all(wanting):
+            why = f": {wanting[0]}" if wanting else ""
+            place = items[0].place if items else manifest["items"].place
+            yield Breach(place, f"no {kind} is archived{why}", subject=kind)
+
+
+def _shows_nothing(chain: Chain, item: Node, seen: dict[str, str]) -> str:
+    """Why an archived item is no evidence of its kind, or ""."""
+    digest, path = item["sha256"].text, item["path"].text
+    if digest == EMPTY or (path and chain.record.attachment_is_blank(path)):
+        return f"{path or item['uri'].text} holds nothing"
+    return f"{path or item['uri'].text} is {seen[digest]}" if digest and digest in seen else ""
+
+
+EMPTY = hashlib.sha256(b"").hexdigest()
 
 
 @rule(
@@ -385,6 +442,27 @@ def remote_evidence_is_listed(chain: Chain, limits: Limits) -> Iterator[Breach]:
         if item["uri"].text and not item["path"].text:
             said = f"{item['uri'].text} is not verified here"
             yield Breach(item["uri"].place, said, subject=item["id"].text)
+
+
+@rule(
+    "RES018",
+    gate="resolution",
+    criterion="archived",
+    level=CRITICAL,
+    says="One contributing factor is given several times",
+    why="Asking why five times helps only if the answers differ.",
+    fix="Give each factor once; where only one is known, one is enough.",
+    needs=(MANIFEST,),
+)
+def factors_are_different(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """No contributing factor repeats another."""
+    given: dict[str, list[Node]] = {}
+    for node in chain.record.node(MANIFEST)["contributing_factors"]:
+        given.setdefault(facts.words(node.text), []).append(node)
+    for said, (node, *again) in given.items():
+        if said and again:
+            about = f'"{node.text}" is given {len(again) + 1} times'
+            yield Breach(again[0].place, about, subject=str(again[0].pointer[-1]))
 
 
 # --- agreement of report and data ----------------------------------------------------------------
@@ -411,6 +489,9 @@ def durations_follow(chain: Chain, limits: Limits) -> Iterator[Breach]:
             continue
         yield from missing(node, "from", "to", subject=subject)
         yield from _anchors_are_there(chain, node)
+        if node["from"].text and node["from"].text == node["to"].text:
+            said = f"{subject} runs from {node['from'].text} to itself"
+            yield Breach(node["to"].place, said, subject=subject)
         if begin and end and not _fits(node["value"].text, stated, begin, end):
             took = _took(begin, end)
             between = f"{node['from'].text} to {node['to'].text}"
@@ -423,7 +504,7 @@ def _anchors_are_there(chain: Chain, node: Node) -> Iterator[Breach]:
     for key in ("from", "to"):
         name = node[key].text
         home = chain.resolution if name in CLOSING else chain.severity_file
-        if name and chain.record.readable(home.document.name) and not home[name]:
+        if name and chain.record.readable(home.file) and not home[name]:
             said = f"{node['name'].text} runs {key} {name}, which is not recorded"
             yield Breach(node[key].place, said, subject=node["name"].text)
 
@@ -450,10 +531,17 @@ def _took(begin: Time, end: Time) -> str:
 
 def report_field(chain: Chain, name: str, file: str = REPORT) -> tuple[str, int]:
     """A value of a report's summary and its line; ("", 0) where there is none."""
+    key = " ".join(name.replace("_", " ").replace("-", " ").split()).casefold()
+    stated, line = _summary_of(chain, file)
+    return stated.get(key, ("", line))
+
+
+@once
+def _summary_of(chain: Chain, file: str) -> tuple[dict[str, tuple[str, int]], int]:
+    """What the summary of a report states, and its line; nothing where there is none."""
     parsed = chain.record.markdown(file)
     section = parsed.find("summary", "overview", "tl;dr") if parsed else None
-    key = " ".join(name.replace("_", " ").replace("-", " ").split()).casefold()
-    return fields(section).get(key, ("", section.line)) if section else ("", 0)
+    return (fields(section), section.line) if section else ({}, 0)
 
 
 def _stated(chain: Chain, name: str) -> tuple[str, int]:
@@ -540,8 +628,9 @@ def report_timeline_agrees(chain: Chain, limits: Limits) -> Iterator[Breach]:
             said = f'"{line.source}": {line.why}'
             yield Breach(line.place, said, "such as 02:10 UTC", subject=f"line {line.place.line}")
     known = [e.time for e in chain.timeline.entries if e.time]
+    told = Overlapping(known)
     for entry in log.entries if known else ():
-        if entry.time and not any(overlap(entry.time, time) for time in known):
+        if entry.time and entry.time not in told:
             said = f"{entry.time.clock} UTC is not a time of incident-timeline.md"
             yield Breach(entry.place, said, subject=entry.time.clock)
 
@@ -607,7 +696,7 @@ def _home(chain: Chain, element: dict[str, Any]) -> Place:
     return Place(element["file"], line=section.line if section else 1)
 
 
-@lru_cache(maxsize=1)
+@once
 def _absent(chain: Chain, limits: Limits) -> list[dict[str, Any]]:
     return [e for e in limits.documentation_elements if not _documented(chain, e)]
 
@@ -661,7 +750,7 @@ def protocol_version_is_named(chain: Chain, limits: Limits) -> Iterator[Breach]:
     if not chain.closed:
         return
     for breach in missing(chain.resolution, "protocol_version"):
-        yield replace(breach, expected=limits.protocol.version)
+        yield breach._replace(expected=limits.protocol.version)
     named = chain.resolution["protocol_version"]
     known = [entry["version"] for entry in limits.protocol.data["changelog"]]
     if named.text and named.text not in known:
@@ -704,6 +793,7 @@ def says_something(chain: Chain, file: str) -> bool:
     return bool(list(chain.record.node(file)["feedback"]))
 
 
+@once
 def _completeness(chain: Chain, limits: Limits) -> tuple[int, int]:
     """Documented elements and all of them: the protocol's own, or with the policy's, if worse.
 

@@ -37,7 +37,7 @@ INTAKE, ASSESSMENT, NOTICES = (
 NOTHING_RUN = ("", "not_applicable")
 VERDICTS = ("real incident", "false positive")
 FINER = f"{DO_NOT_CHANGE}. Give a finer one with its source, if there is one."
-NO_IMPACT = re.compile(r"(none|no (customer )?impact)\W*", re.IGNORECASE)
+NO_IMPACT = r"(?i:none|no (customer )?impact)\W*"
 
 
 @rule(
@@ -106,15 +106,16 @@ def false_positive_is_one(chain: Chain, limits: Limits) -> Iterator[Breach]:
     if validity is None or validity.verdict != "false positive":
         return
     seen = [
-        f"{e.id} was executed  {e.node.document.name}"
+        f"{e.id} was executed  {e.node.file}"
         for e in chain.executions
-        if e.started or e.completed or e.node["exit_code"] or e.outcome not in NOTHING_RUN
+        if any((e.started, e.completed, e.node["exit_code"], e.outcome not in NOTHING_RUN))
+        or (e.node["output"].text and not e.outcome)
     ]
     seen += [f"{c.id} was checked for recovery" for c in chain.checks if c.latest][:1]
     if chain.resolution["mitigated_at"].time:
         seen.append("mitigated_at is recorded  resolution-summary.json")
     impacts = (c.classification.node["customer_impact"].text for c in chain.consensus)
-    if any(text and not NO_IMPACT.fullmatch(text) for text in impacts):
+    if any(text and not re.fullmatch(NO_IMPACT, text) for text in impacts):
         seen.append(f"customer impact is recorded  {ASSESSMENT}")
     if chain.severity_file["impact_started_at"].time:
         seen.append(f"impact_started_at is recorded  {ASSESSMENT}")
@@ -271,6 +272,36 @@ def beginning_is_in_order(chain: Chain, limits: Limits) -> Iterator[Breach]:
             yield Breach(chain.severity_file[later].place, said, subject=later)
 
 
+@rule(
+    "SEV015",
+    gate="severity",
+    criterion="consensus",
+    level=CRITICAL,
+    says="Too few people agreed to a milder severity before an execution",
+    why="A milder severity asks for fewer approvals: nobody who wants to run something may lower "
+    "the bar alone.",
+    fix="Before execution, let as many assess the milder severity as the graver one asks for; "
+    "afterwards, record a deviation.",
+    needs=(ASSESSMENT,),
+)
+def downgrade_is_agreed(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """A downgrade in force when something was run has as many assessors as what it replaced."""
+    acted_upon = [chain.in_force(e.started) for e in chain.executions if e.started]
+    relied_on = {c.classification.node.pointer for c in acted_upon if c}
+    bar: Severity | None = None
+    for consensus in chain.consensus:
+        severity, people = consensus.severity, len(consensus.agreeing)
+        node = consensus.classification.node
+        if severity is None:
+            continue
+        if bar is None or severity.rank <= bar.rank or people >= bar.assessors:
+            bar = severity
+        elif node.pointer in relied_on:
+            said = f"{people} of {bar.assessors} assessors made {bar.name} a {severity.name}"
+            about = f"{said}, before something was run"
+            yield Breach(node["assessors"].place, about, subject=severity.name)
+
+
 # --- notices -------------------------------------------------------------------------------------
 
 
@@ -375,6 +406,21 @@ def notices_follow_detection(chain: Chain, limits: Limits) -> Iterator[Breach]:
             since = f"the detection at {chain.detected.clock} UTC" if chain.detected else ""
             said = f"the notice of {clock} UTC is from before {since}"
             yield Breach(notice.place, said, subject=f"line {notice.place.line}")
+    yield from _perhaps_too_early(chain)
+
+
+def _perhaps_too_early(chain: Chain) -> Iterator[Breach]:
+    """One breach for a detection so coarse that nobody can tell what was said before it."""
+    found = chain.detected
+    if found is None or found.fine:
+        return
+    times = [n.time for n in chain.notices if n.time]
+    maybe = [t.clock for t in times if order(found, t) is Order.NOT_PROVABLE]
+    if maybe:
+        said = f"the detection at {found.clock} UTC (precision {found.precision}) is too vague: "
+        place = chain.severity_file["detected_at"].place
+        said += f"the notice of {maybe[0]} UTC may be from before it"
+        yield Breach(place, said, subject="detected_at", fix=FINER)
 
 
 @rule(

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from incident_gates import discover, judgements, run
+from incident_gates import discover, judgements, run, shards
 from incident_gates.chain import Chain
 from incident_gates.changes import finding
 from incident_gates.engine import DUE, Request
@@ -16,7 +16,7 @@ from incident_gates.evidence.refusal import Refusal
 from incident_gates.github import base_policy, commits, demand, event, waivers
 from incident_gates.github.touched import is_incident, touched
 from incident_gates.incident import Record
-from incident_gates.model import LEVELS, WARNING, Verdict
+from incident_gates.model import LEVELS, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from incident_gates.github.commits import Change
     from incident_gates.github.event import Event
     from incident_gates.github.touched import Touched
-    from incident_gates.model import Finding, IncidentReport, Report
+    from incident_gates.model import Finding, IncidentReport, Report, Shard
     from incident_gates.policy import Limits
     from incident_gates.run import Job
 
-ALL, CHANGED = "all", "changed"
+ALL = "all"
 WORKFLOWS = ".github/workflows/"
 OURS = b"incident-gates"
 WORKFLOW_BYTES = 512 * bounds.KIB
@@ -60,23 +60,27 @@ def judge(job: Job, scope: str) -> Judged:
     if job.selection.paths:
         raise UsageError("--scope judges what an event changed; name no paths beside it.")
     happened = event.read(os.environ)
+    if job.part and scope != ALL:
+        raise UsageError("--shard splits all incidents; add --scope all, or leave --shard away.")
     change = commits.change_of(happened, _repository(job))
     policy, found = base_policy.in_force(job, change)
     limits, notices = run.limits_under(policy, job)
-    setting = _Setting(job, change, limits, _roots(job, limits, change), run.moment(job.as_of))
+    setting = _Setting(job, change, limits, _roots(job, limits, change), run.present(job))
     here = touched(change, setting.roots, limits.protocol)
     found += [*here.findings, *_workflows(change)]
-    incidents, said = _incidents(setting, here, scope)
+    incidents, said, shard = _incidents(setting, here, scope)
     missing, satisfied = _evidence(setting, here, happened)
     found += missing
-    report = run.report_on(job, limits, setting.now, _verdict(setting, incidents), incidents)
+    verdict = _verdict(setting, incidents, shard)
+    report = run.report_on(job, limits, setting.now, verdict, incidents)
     report = report._replace(
         incidents=waivers.marked(incidents, change),
         notices=(*notices, *said, *satisfied),
         findings=tuple(sorted(found, key=lambda f: (LEVELS.index(f.level), f.rule))),
         base=change.base,
     )
-    return Judged(_concluded(report, job), _anchors(report.incidents, change))
+    report = run.counting_findings(report, strict=job.request.strict)
+    return Judged(shards.stamped(report, shard), _anchors(report.incidents, change))
 
 
 def limits_in_force(job: Job) -> Limits:
@@ -127,23 +131,24 @@ def _record(folder: Path, root: Root, limits: Limits) -> Record:
 
 def _incidents(
     setting: _Setting, here: Touched, scope: str
-) -> tuple[tuple[IncidentReport, ...], list[str]]:
-    """The reports on what is to be judged, and what is to be said of the choice."""
+) -> tuple[tuple[IncidentReport, ...], list[str], Shard | None]:
+    """The reports on what is to be judged, what is to be said of the choice, and its part."""
     job, change, limits, _, now = setting
     asked = job.selection.incidents
     everything = scope == ALL or change.base is None
     if everything or asked:
-        records = list(_every_record(setting))
-        if not records:
-            return (), [run.BEGIN if _must_be(setting) else NONE_YET]
-        return tuple(judgements.judge_all(records, limits, now, job.request)), []
+        records, shard = list(_every_record(setting)), None
+        said = [] if records else [run.BEGIN if _must_be(setting) else NONE_YET]
+        if job.part:
+            records, shard = shards.taken(records, job.part, run.asked(job, scope))
+        return tuple(judgements.judge_all(records, limits, now, job.request)), said, shard
     records = [_record(folder, root, limits) for folder, root in here.folders.items()]
     reports = tuple(judgements.judge_all(records, limits, now, job.request))
     more = tuple(_open_ones(setting, here))
     said = [_about_inputs(len(more))] if more else []
     if not reports and not more:
         said.append(NOTHING)
-    return (*reports, *more), said
+    return (*reports, *more), said, None
 
 
 def _every_record(setting: _Setting) -> Iterator[Record]:
@@ -254,19 +259,12 @@ def _must_be(setting: _Setting) -> bool:
     return setting.change.base is None and setting.job.request.require != DUE
 
 
-def _verdict(setting: _Setting, incidents: tuple[IncidentReport, ...]) -> Verdict:
-    if not incidents and _must_be(setting):
+def _verdict(
+    setting: _Setting, incidents: tuple[IncidentReport, ...], shard: Shard | None
+) -> Verdict:
+    if not incidents and _must_be(setting) and not (shard and shard.total):
         return Verdict.FAILED
     return run.worst(incidents) or Verdict.NOT_APPLICABLE
-
-
-def _concluded(report: Report, job: Job) -> Report:
-    """The report with what is wrong with the change counted in; not to know outweighs it."""
-    strict = job.request.strict
-    fails = any(f.fails or (strict and f.level == WARNING) for f in report.findings)
-    if not fails or report.verdict is Verdict.ERROR:
-        return report
-    return report._replace(verdict=Verdict.FAILED, exit_code=run.EXIT_CODES[Verdict.FAILED])
 
 
 def _anchors(incidents: Iterable[IncidentReport], change: Change) -> dict[str, tuple[str, int]]:

@@ -66,13 +66,13 @@ def write_summary(text: str) -> None:
     _append("GITHUB_STEP_SUMMARY", text if text.endswith("\n") else f"{text}\n")
 
 
-def summary(report: Report, texts: Mapping[str, Mapping[str, str]]) -> str:
+def summary(report: Report, texts: Mapping[str, Mapping[str, str]], *, linked: bool = True) -> str:
     """What the run's page shows; files are links to their lines at the commit judged."""
     from incident_gates.report import markdown
 
     names = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_SHA")
     parts = [os.environ.get(name, "") for name in names]
-    if not all(parts):
+    if not all(parts) or not linked:
         return markdown.render(report, texts, base=report.base)
     tree = "/".join((*parts[:2], "blob", parts[2]))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from incident_gates.evidence import bounds, files, strict_yaml
@@ -30,7 +29,7 @@ def marked(incidents: tuple[IncidentReport, ...], change: Change) -> tuple[Incid
 def _marked(incident: IncidentReport, lines: set[int]) -> IncidentReport:
     def mark(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
         return tuple(
-            replace(f, excuse=f.excuse._replace(new=True))
+            f._replace(excuse=f.excuse._replace(new=True))
             if f.excuse and f.excuse.location.line in lines
             else f
             for f in findings

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from incident_gates import atomic, custody, discover, engine, protocol, run, schema
+from incident_gates import atomic, custody, discover, engine, lock, protocol, run, schema
 from incident_gates.chain import Chain
 from incident_gates.errors import CouldNotTell, UsageError
 from incident_gates.incident import Record
@@ -172,10 +172,12 @@ def _tasks(
 ) -> Iterator[Task]:
     """What is to be written, refused as a whole where any of it may not be."""
     targets = _targets(records, wanted)
+    for target in targets:
+        own.check(target, (*own.WRITTEN, *statements.NAMES))
+        if target.is_dir():
+            lock.tidy(target)
     known = committed.of(records)
     for record, target in zip(records, targets, strict=True):
-        own.check(target, (*own.WRITTEN, *statements.NAMES))
-        own.tidy(target)
         # A record of its own: what is read for this must not stay in memory with all the others.
         apart = record.again()
         chain = Chain(apart, limits, setting.now, fixed=setting.request.fixed)
@@ -242,23 +244,43 @@ def packaged(tasks: Sequence[Task], setting: Setting, limits: Limits) -> Iterato
     bundled = [_record(task, limits) for task in tasks if task.bundle]
     known = together.histories(bundled)
     for task in tasks:
-        yield _packaged(task, setting, _judged(task, setting, limits, known.get(task.folder)))
+        _make(task.target)
+        with lock.held(task.target):
+            judged = _judged(task, setting, limits, known.get(task.folder))
+            written = _packaged(task, setting, judged)
+        yield written
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CouldNotTell(f"{folder.name} cannot be written: {error.strerror}") from error
 
 
 def _packaged(task: Task, setting: Setting, judged: Judged) -> many.Written:
-    """Writes the pages of one record: each is old or new, and the sums come last."""
+    """Writes the package of one record: each file is old or new.
+
+    The sums come last: until then, nothing that stands there passes for one package.
+    """
     pages = pages_of(judged, task.seals)
     listed = manifest.decoded(pages[own.MANIFEST])
     subjects = _digests(listed, pages[own.MANIFEST])
     beside = statements.beside(judged, subjects, task.target, setting.statements)
-    written = list(_write(task.target, {**pages, **beside.pages}, setting.here, beside.stale))
-    if task.bundle:
-        members = members_of(judged, pages, setting.layers)
-        named = {name: member.sha256 for name, member in members.items()}
-        bundle.write(task.bundle, members, statements.made(judged, named, setting.statements))
-        written.append(_shown(task.bundle, setting.here))
+    packed = _packed(task, setting, judged, pages)
+    written = _write(task.target, {**pages, **beside.pages}, setting.here, beside.stale)
     part = oscal.part(judged, listed) if setting.oscal else None
-    return written, run.EXIT_CODES[judged.report.verdict], part
+    return [*written, *packed], run.EXIT_CODES[judged.report.verdict], part
+
+
+def _packed(task: Task, setting: Setting, judged: Judged, pages: Pages) -> list[str]:
+    """Writes the bundle, where one is wanted."""
+    if task.bundle is None:
+        return []
+    members = members_of(judged, pages, setting.layers)
+    named = {name: member.sha256 for name, member in members.items()}
+    bundle.write(task.bundle, members, statements.made(judged, named, setting.statements))
+    return [_shown(task.bundle, setting.here)]
 
 
 def _judged(task: Task, setting: Setting, limits: Limits, history: History | None) -> Judged:
@@ -320,16 +342,14 @@ def members_of(judged: Judged, pages: Pages, layers: bundle.Layers) -> bundle.Me
     }
 
 
-def _write(folder: Path, pages: Pages, here: Path, stale: Sequence[str] = ()) -> Iterator[str]:
+def _write(folder: Path, pages: Pages, here: Path, stale: Sequence[str] = ()) -> list[str]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        atomic.write_all({folder / name: data for name, data in pages.items()}, durable=False)
         for name in stale:
             (folder / name).unlink(missing_ok=True)
-        for name, data in pages.items():
-            atomic.write(folder / name, data, durable=False)
-            yield _shown(folder / name, here)
     except OSError as error:
         raise CouldNotTell(f"{folder.name} cannot be written: {error.strerror}") from error
+    return [_shown(folder / name, here) for name in pages]
 
 
 def _shown(path: Path, here: Path) -> str:

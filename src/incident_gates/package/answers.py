@@ -6,15 +6,19 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incident_gates import custody
+from incident_gates.chain import once
 from incident_gates.evidence.times import Order, order, show_duration
 from incident_gates.model import CRITICAL, INFO
-from incident_gates.report.findings import counted, excused_by
+from incident_gates.report.findings import excused_by
 from incident_gates.report.html import Answer, Proof
 from incident_gates.rules import RULES
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from incident_gates.chain import Chain
+    from incident_gates.evidence.places import Pointer
     from incident_gates.evidence.times import Time
     from incident_gates.facts import Approval, Decision, Execution
     from incident_gates.incident import Node
@@ -25,8 +29,8 @@ YES, BUT, PARTLY, NO, AMENDED = "yes", "but", "partly", "no", "amended"
 EXCUSED, EMERGENCY, UNTOLD, NONE = "excused", "emergency", "untold", "none"
 # The rules that speak to each question; the order of approval and readiness is not asked here.
 PEOPLE = ("MIT016", "MIT017", "MIT018", "MIT019", "MIT020", "MIT022", "CUS011")
-BEFORE = ("MIT004", "MIT007", "MIT023", "MIT024", "MIT025", "MIT027")
-OPTION = ("MIT001", "MIT008", "MIT009", "MIT021", "MIT026", "CUS009", "CUS010")
+BEFORE = ("MIT004", "MIT007", "MIT023", "MIT024", "MIT025", "MIT027", "MIT032")
+OPTION = ("MIT001", "MIT008", "MIT009", "MIT021", "MIT026", "MIT029", "MIT030", "CUS009", "CUS010")
 UNTOUCHED = (*(f"CUS{n:03}" for n in range(1, 9)), "CUS012", "CUS013")
 GRADES = {
     "contradicted": "git contradicts it: committed before that time",
@@ -56,6 +60,9 @@ class Asked(NamedTuple):
     judged: Judged
     manifest: Mapping[str, Any]
     history: Mapping[str, Any]
+    # Of the history, by file and value, and by id.
+    times: Mapping[tuple[str, str], Mapping[str, Any]]
+    commits: Mapping[str, Mapping[str, Any]]
 
     def found(self, rules: tuple[str, ...]) -> list[Finding]:
         """What counts of what these rules found: a remark (INFO) changes no answer."""
@@ -78,7 +85,9 @@ class Asked(NamedTuple):
 
 def of(judged: Judged, manifest: Mapping[str, Any], history: Mapping[str, Any]) -> list[Answer]:
     """The four answers. None of them is yes unless something in the record says so."""
-    asked = Asked(judged, manifest, history)
+    times = {(t["file"], t["value"]): t for t in reversed(history["times"])}
+    commits = {c["commit"]: c for c in reversed(history["commits"])}
+    asked = Asked(judged, manifest, history, times, commits)
     ran = list(_ran(judged))
     nothing = _nothing(judged) if not ran else ""
     about = [
@@ -300,11 +309,15 @@ def _held(asked: Asked) -> Iterator[Proof]:
 
 def _known(asked: Asked, node: Node) -> Mapping[str, Any]:
     """What git/history.json says of a time of the record."""
-    stated = custody.of(asked.judged.chain).stated(node.place.file)
-    keys = (" ".join(s.key) for s in stated.values() if s.pointer == node.place.pointer)
-    value = next(keys, "")
-    times = asked.history["times"]
-    return next((t for t in times if (t["file"], t["value"]) == (node.place.file, value)), {})
+    value = _values(asked.judged.chain, node.file).get(node.pointer, "")
+    return asked.times.get((node.file, value), {})
+
+
+@once
+def _values(chain: Chain, file: str) -> dict[Pointer, str]:
+    """What git/history.json calls each value of a file that stands at a pointer."""
+    stated = custody.of(chain).stated(file).values()
+    return {s.pointer: " ".join(s.key) for s in reversed(stated)}
 
 
 def _grade(asked: Asked, node: Node) -> str:
@@ -316,8 +329,7 @@ def _grade(asked: Asked, node: Node) -> str:
 
 def _first(asked: Asked, node: Node) -> Mapping[str, Any] | None:
     """The commit that first held a time."""
-    sha = _known(asked, node).get("commit")
-    return next((c for c in asked.history["commits"] if sha and c["commit"] == sha), None)
+    return asked.commits.get(_known(asked, node).get("commit", ""))
 
 
 def _commit(commit: Mapping[str, Any]) -> str:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incident_gates.model import Status
 from incident_gates.package.manifest import is_sound
-from incident_gates.package.metrics import plain
 from incident_gates.package.own import MANIFEST, MARK
+from incident_gates.report.escape import markdown
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -46,7 +47,7 @@ def page(judged: Judged, manifest: Manifest) -> bytes:
     lines = [
         MARK,
         "",
-        f"# Hand-over of {plain(judged.record.incident_id)}",
+        f"# Hand-over of {markdown(judged.record.incident_id)}",
         "",
         _circumstances(judged),
         "",
@@ -188,7 +189,7 @@ def _communication(judged: Judged, _: Manifest) -> Answer:
     wrong = [f for f in judged.about(LOG) if f.level == "CRITICAL"]
     standing = [f for f in wrong if not f.excuse]
     severity = next(g for g in judged.report.gates if g.id == "severity")
-    why = f"{notices} notice{'' if notices == 1 else 's'}, {len(standing)} critical findings"
+    why = f"{counted(notices, 'notice')}, {counted(len(standing), 'critical finding')}"
     why += _excuses(wrong)
     if standing or not judged.valid(LOG) or not severity.due:
         why += "" if severity.due else "; gate 1 is not due yet"
@@ -218,7 +219,7 @@ def _worst(states: Iterable[str]) -> str:
 
 def _gate_said(gate: GateReport) -> str:
     status = gate.status.value.replace("_", " ")
-    said = ": ".join(dict.fromkeys(filter(None, (status, plain(gate.summary)))))
+    said = ": ".join(dict.fromkeys(filter(None, (status, markdown(gate.summary)))))
     said = said.removeprefix(f"{NOT_ASKED}: ")
     needs = f"; {len(gate.needs)} still needed" if gate.needs else ""
     return said + needs + _excuses(gate.findings)
@@ -226,7 +227,7 @@ def _gate_said(gate: GateReport) -> str:
 
 def _excuses(findings: Iterable[Finding]) -> str:
     said = [
-        f"{f.excuse.kind} of {f.rule} by {plain(' and '.join(f.excuse.by))}"
+        f"{f.excuse.kind} of {f.rule} by {markdown(' and '.join(f.excuse.by))}"
         for f in findings
         if f.excuse
     ]
@@ -234,7 +235,7 @@ def _excuses(findings: Iterable[Finding]) -> str:
 
 
 def _some(names: Iterable[str]) -> str:
-    return _listed([plain(name) for name in names])
+    return _listed([markdown(name) for name in names])
 
 
 def _listed(said: list[str]) -> str:

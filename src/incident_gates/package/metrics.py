@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from incident_gates.model import Verdict
 from incident_gates.package.own import MARK
-from incident_gates.report.escape import visible
+from incident_gates.report.escape import markdown
 from incident_gates.report.html import target
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def page(report: IncidentReport, metrics: Iterable[dict[str, Any]]) -> bytes:
     lines = [
         MARK,
         "",
-        f"# Quality metrics of {plain(report.incident_id)}",
+        f"# Quality metrics of {markdown(report.incident_id)}",
         "",
         f"Verdict {report.verdict.value.replace('_', ' ')}, as of {report.as_of}.",
         "",
@@ -47,12 +47,7 @@ def _excused(report: IncidentReport) -> list[str]:
     lines = []
     for found in report.all_findings:
         if found.excuse:
-            by = " and ".join(plain(name) for name in found.excuse.by)
+            by = " and ".join(markdown(name) for name in found.excuse.by)
             said = f"{found.excuse.kind.capitalize()} of {found.rule} by {by}"
-            lines.append(f"- {said}: {plain(found.excuse.reason)}")
+            lines.append(f"- {said}: {markdown(found.excuse.reason)}")
     return [*lines, ""] if lines else []
-
-
-def plain(text: str) -> str:
-    """Text that Markdown takes for nothing else."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]<>()#+!|~&" else c for c in visible(text))

@@ -12,8 +12,8 @@ from incident_gates import __version__, controls, schema
 from incident_gates.evidence import times
 from incident_gates.model import WARNING, Status, Verdict
 from incident_gates.report.escape import uri, visible
-from incident_gates.report.findings import counted
 from incident_gates.rules import RULES
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -29,8 +29,6 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 # sha256sum begins the line of a name that it had to escape with a backslash.
 _SUM = re.compile(r"\\?[0-9a-f]{64}  [^\n]+")
-# How atomic.py names a file until it is whole.
-_LEFTOVER = re.compile(rf"\.(?:{'|'.join(map(re.escape, sorted(NAMES)))})\.[a-z0-9_]{{8}}")
 _END_OF_ZIP = b"PK\x05\x06"
 
 
@@ -45,15 +43,6 @@ def check(folder: Path, names: Iterable[str] = WRITTEN) -> None:
         raise UsageError(f"{folder.name} is a link; nothing is written through it.")
     for name in names:
         refuse_foreign(folder / name)
-
-
-def tidy(folder: Path) -> None:
-    """Removes what a killed run left of a file that it was writing: it is nobody's evidence."""
-    if not folder.is_dir():
-        return
-    for path in folder.iterdir():
-        if _LEFTOVER.fullmatch(path.name) and path.is_file() and not path.is_symlink():
-            path.unlink(missing_ok=True)
 
 
 def refuse_foreign(path: Path, kind: str = "") -> None:

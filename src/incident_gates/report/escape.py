@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from urllib.parse import quote
 
@@ -21,11 +20,11 @@ _COMMANDS = re.compile(r"##(?=\[)|:(?=:)")
 
 # What Markdown gives a meaning. A backslash does not stop what GitHub looks for after Markdown is
 # done – mentions, issue numbers, bare addresses, formulas – so an element splits those in two.
-_MARKDOWN = re.compile(r"[\\`\[\]()*_~!<>|&]")
-_AFTERWARDS = re.compile(r"[@#$]|://|(?<=www)\.", re.IGNORECASE)
-_MARKUP = re.compile(f"{_MARKDOWN.pattern}|{_AFTERWARDS.pattern}", re.IGNORECASE)
-_BLOCK = re.compile(r"\A(?:\d{1,9}(?=[.)])|(?=[-+=]))")
-_CODE = re.compile(r"\\`([A-Za-z0-9./-]+(?: [A-Za-z0-9./-]+)*)\\`")
+_MARKDOWN = r"[\\`\[\]()*_~!<>|&]"
+_AFTERWARDS = r"[@#$]|://|(?i:(?<=www))\."
+_MARKUP = f"{_MARKDOWN}|{_AFTERWARDS}"
+_BLOCK = r"\A(?:\d{1,9}(?=\.)|(?=[-+=]))"
+_CODE = r"\\`([A-Za-z0-9./-]+(?: [A-Za-z0-9./-]+)*)\\`"
 
 
 def visible(text: str, longest: int = LONGEST) -> str:
@@ -47,13 +46,15 @@ def markdown(text: str, longest: int = LONGEST) -> str:
 
     Plain words between single backticks stay code, as rules write commands.
     """
-    shown = _MARKUP.sub(_dead, visible(text, longest).strip())
-    return _BLOCK.sub(r"\g<0>\\", _CODE.sub(r"`\1`", shown))
+    shown = re.sub(_MARKUP, _dead, visible(text, longest).strip())
+    return re.sub(_BLOCK, r"\g<0>\\", re.sub(_CODE, r"`\1`", shown))
 
 
 def in_html(text: str, longest: int = LONGEST) -> str:
     """Text between HTML tags."""
-    return html.escape(visible(text, longest))
+    from html import escape
+
+    return escape(visible(text, longest))
 
 
 def target(url: str) -> str:
@@ -89,7 +90,7 @@ def _apart(found: re.Match[str]) -> str:
 
 def _dead(found: re.Match[str]) -> str:
     character = found.group()
-    return f"\\{character}" if _MARKDOWN.match(character) else f"<span>{character}</span>"
+    return f"\\{character}" if re.match(_MARKDOWN, character) else f"<span>{character}</span>"
 
 
 def _bytes(path: str) -> bytes:

@@ -162,11 +162,6 @@ def required(metric: Metric) -> str:
     return f"{metric.name.replace('_', ' ')} {sign} {wanted}"
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: ``1 warning``, ``1,234 warnings``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def tally(found: Iterable[Finding]) -> str:
     """How many of each level: ``2 critical, 1 warning``."""
     levels = Counter(finding.level for finding in found)

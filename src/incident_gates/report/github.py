@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from incident_gates.model import CRITICAL, INFO, LEVELS, WARNING, Status
 from incident_gates.report import findings
 from incident_gates.report.escape import CUT, command_data, command_property, plain, visible
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -113,11 +114,11 @@ def _placed(
 
 def _more(everything: list[Annotation], shown: list[Annotation], rest: str) -> Annotation:
     hidden = [
-        findings.counted(count, COMMANDS[level])
+        counted(count, COMMANDS[level])
         for level in LEVELS
         if (count := _count(everything, level) - _count(shown, level))
     ]
-    number = findings.counted(len(everything) - len(shown), "more finding")
+    number = counted(len(everything) - len(shown), "more finding")
     verb = "is" if number.startswith("1 ") else "are"
     said = f"{number} ({', '.join(hidden)}) {verb} not annotated; {rest} has all of them."
     return Annotation(INFO, "Incident Gates", said)

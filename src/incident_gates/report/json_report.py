@@ -6,13 +6,17 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from incident_gates.model import (
         Excuse,
         Finding,
         GateReport,
         IncidentReport,
         Link,
+        Location,
         Report,
+        Shard,
     )
 
 SCHEMA_VERSION = "1.0"
@@ -29,8 +33,12 @@ def written(data: dict[str, Any]) -> str:
 
 
 def as_data(report: Report) -> dict[str, Any]:
-    """The report as plain data."""
-    return {
+    """The report as plain data.
+
+    That of a shard says more: all that a reporter prints of the whole run has to be read from it.
+    """
+    whole = report.shard is None
+    data = {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "incident-gates", "version": report.tool_version},
         "protocol": dict(zip(("id", "version", "sha256"), report.protocol, strict=True)),
@@ -39,14 +47,19 @@ def as_data(report: Report) -> dict[str, Any]:
         "require": report.require,
         "verdict": report.verdict.value,
         "exit_code": report.exit_code,
-        "incidents": [_incident(incident) for incident in report.incidents],
+        "incidents": [_incident(incident, whole=whole) for incident in report.incidents],
         "notices": list(report.notices),
-        "findings": [_finding(finding) for finding in report.findings],
+        "findings": _findings(report.findings, whole=whole),
         "base": report.base,
     }
+    return {**data, "shard": _shard(report.shard)} if report.shard else data
 
 
-def _incident(incident: IncidentReport) -> dict[str, Any]:
+def _shard(shard: Shard) -> dict[str, Any]:
+    return {**shard._asdict(), "positions": list(shard.positions), "asked": dict(shard.asked)}
+
+
+def _incident(incident: IncidentReport, *, whole: bool) -> dict[str, Any]:
     return {
         "incident_id": incident.incident_id,
         "path": incident.path,
@@ -56,8 +69,8 @@ def _incident(incident: IncidentReport) -> dict[str, Any]:
         "as_of": incident.as_of,
         "verdict": incident.verdict.value,
         "causal_line": [_link(link) for link in incident.causal_line],
-        "gates": [_gate(gate) for gate in incident.gates],
-        "findings": [_finding(finding) for finding in incident.findings],
+        "gates": [_gate(gate, whole=whole) for gate in incident.gates],
+        "findings": _findings(incident.findings, whole=whole),
         "log": list(incident.log),
         "assurance": {
             "consistent": list(incident.assurance.consistent),
@@ -85,7 +98,7 @@ def _link(link: Link) -> dict[str, Any]:
     }
 
 
-def _gate(gate: GateReport) -> dict[str, Any]:
+def _gate(gate: GateReport, *, whole: bool) -> dict[str, Any]:
     return {
         "id": gate.id,
         "number": gate.number,
@@ -103,14 +116,18 @@ def _gate(gate: GateReport) -> dict[str, Any]:
             }
             for metric in gate.metrics
         ],
-        "findings": [_finding(finding) for finding in gate.findings],
-        "needs": [_finding(finding) for finding in gate.needs],
+        "findings": _findings(gate.findings, whole=whole),
+        "needs": _findings(gate.needs, whole=whole),
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _findings(found: Iterable[Finding], *, whole: bool) -> list[dict[str, Any]]:
+    return [_finding(finding, whole=whole) for finding in found]
+
+
+def _finding(finding: Finding, *, whole: bool) -> dict[str, Any]:
     location = finding.location
-    return {
+    data = {
         "rule": finding.rule,
         "level": finding.level,
         "message": finding.message,
@@ -122,12 +139,13 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "expected": finding.expected or None,
         "actual": list(finding.actual),
         "fix": finding.fix,
-        "waiver": _excuse(finding.excuse) if finding.excuse else None,
+        "waiver": _excuse(finding.excuse, whole=whole) if finding.excuse else None,
     }
+    return data if whole else {**data, "source": location.source}
 
 
-def _excuse(excuse: Excuse) -> dict[str, Any]:
-    return {
+def _excuse(excuse: Excuse, *, whole: bool) -> dict[str, Any]:
+    data = {
         "kind": excuse.kind,
         "by": list(excuse.by),
         "reason": excuse.reason,
@@ -136,3 +154,9 @@ def _excuse(excuse: Excuse) -> dict[str, Any]:
         "line": excuse.location.line,
         "new": excuse.new,
     }
+    return data if whole else {**data, **_marked(excuse.location)}
+
+
+def _marked(location: Location) -> dict[str, Any]:
+    names = ("column", "end_column", "source")
+    return {name: getattr(location, name) for name in names}

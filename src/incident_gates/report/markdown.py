@@ -15,12 +15,12 @@ from incident_gates.report.escape import in_html, markdown, target
 from incident_gates.report.findings import (
     MARKS,
     VERDICT_MARKS,
-    counted,
     counts,
     gate_name,
     verdict_word,
     worst_first,
 )
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -233,14 +233,14 @@ def _steps(incident: IncidentReport, link: Linker | None) -> Iterator[str]:
         for fix, found in list(mends.items())[:NEXT_STEPS]:
             more = f" and {len(found) - 1} more" if len(found) > 1 else ""
             where = _where(incident, found[0].location, link)
-            yield f"{findings.sentence(markdown(fix, findings.DETAIL))} ({where}{more})"
+            yield f"{markdown(findings.sentence(fix), findings.DETAIL)} ({where}{more})"
         if len(mends) > NEXT_STEPS:
             yield f"Then mend the other {len(mends) - NEXT_STEPS} kinds of findings below."
         return
     needs = [(gate.id in READY, need) for gate in incident.gates for need in gate.needs]
     first = [need for ready, need in needs if ready] or [need for _, need in needs]
     for need in first[:NEEDS]:
-        said = findings.sentence(markdown(need.message, findings.MESSAGE))
+        said = markdown(findings.sentence(need.message), findings.MESSAGE)
         yield f"{said} ({_where(incident, need.location, link)})"
     later = len(needs) - len(first[:NEEDS])
     if later:
@@ -262,7 +262,7 @@ def _excused(page: Page, incident: IncidentReport, link: Linker | None) -> None:
 
 def _excuse(incident: IncidentReport, finding: Finding, link: Linker | None) -> str:
     who = markdown(findings.excused_by(finding), 3 * findings.DETAIL)
-    what = findings.sentence(markdown(finding.message, findings.MESSAGE))
+    what = markdown(findings.sentence(finding.message), findings.MESSAGE)
     stated = _where(incident, finding.excuse.location, link) if finding.excuse else ""
     return f"- **{finding.rule}** {what} {who} ({stated})\n"
 
@@ -281,7 +281,7 @@ def _folded(
 
 def _finding(incident: IncidentReport, finding: Finding, link: Linker | None) -> str:
     where = _where(incident, finding.location, link)
-    said = findings.sentence(markdown(finding.message, findings.MESSAGE))
+    said = markdown(findings.sentence(finding.message), findings.MESSAGE)
     level = f"**{finding.level}**" if finding.level == CRITICAL else finding.level
     lines = [f"- {level} {finding.rule} {where} {said}"]
     if finding.expected:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from incident_gates.model import CRITICAL, INFO, WARNING, Status, Verdict
 from incident_gates.report.escape import visible
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -58,14 +59,15 @@ def render(
     With ``only``, those findings are printed, and the others counted.
     """
     paint = _paint if colour else _plain
-    blocks = [list(_incident(incident, texts, paint, only)) for incident in report.incidents]
     lines = list(_grouped(report.findings, lambda f: visible(f.location.file), paint))
-    lines += [line for block in blocks for line in [*block, ""]]
+    # One text an incident: of ten thousand, the lines would take twice the memory.
+    lines += ["\n".join([*_incident(i, texts, paint, only), ""]) for i in report.incidents]
     for notice in report.notices:
         lines += textwrap.wrap(f"Note: {visible(notice, 400)}", WIDTH)
     if len(report.incidents) != 1 or report.findings:
         lines += ["", _total(report, paint)]
-    return "\n".join(lines).rstrip() + "\n"
+    lines[-1] = lines[-1].rstrip()
+    return "\n".join([*lines, ""])
 
 
 def overview(incident: IncidentReport, *, colour: bool = False) -> list[str]:
@@ -87,9 +89,9 @@ def _total(report: Report, paint: Callable[[str, str], str]) -> str:
     for incident in report.incidents:
         counts[incident.verdict.value.replace("_", " ")] += 1
     said = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
-    about = _count(len(report.incidents), "incident") + (f": {said}" if said else "")
+    about = counted(len(report.incidents), "incident") + (f": {said}" if said else "")
     if report.findings:
-        about += f" · the change: {_count(len(report.findings), 'finding')}"
+        about += f" · the change: {counted(len(report.findings), 'finding')}"
     head = report.verdict.value.replace("_", " ").upper()
     shown = paint(head, VERDICT_COLOURS.get(report.verdict, ""))
     return f"{shown}  {about}"
@@ -343,14 +345,10 @@ def _verdict(incident: IncidentReport, paint: Callable[[str, str], str]) -> str:
     waived = [str(g.number or "P") for g in incident.gates if g.status is Status.WAIVED]
     failed = [str(g.number or "P") for g in incident.gates if g.status is Status.FAILED]
     if incident.verdict is Verdict.IN_PROGRESS:
-        return f"{head}  nothing due has failed · {_count(warnings, 'warning')}"
+        return f"{head}  nothing due has failed · {counted(warnings, 'warning')}"
     about = f"gate {', '.join(failed)} · " if failed else ""
     about += f"gate {', '.join(waived)} waived, not passed · " if waived else ""
-    return f"{head}  {about}{critical} critical, {_count(warnings, 'warning')}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{head}  {about}{critical} critical, {counted(warnings, 'warning')}"
 
 
 def _excused(incident: IncidentReport) -> Iterator[str]:

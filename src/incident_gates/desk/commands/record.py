@@ -12,6 +12,7 @@ from incident_gates.desk.commands.entries import DECISION, VERBS
 from incident_gates.desk.commands.job import job_of
 from incident_gates.options import INCIDENT, POLICY, ROOT, with_options
 from incident_gates.terminal import SETTINGS, Group, put
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from incident_gates.desk.record.execution import Begun, Done, NotReady
@@ -83,8 +84,8 @@ def execution(*, json_: bool, **given: Any) -> None:
     """Run a command and record its times, exit code and output, without the secrets in them.
 
     Nothing is run (exit code 1) before severity, readiness and approvals are there, except
-    with --emergency. Otherwise the exit code is the command's own; 130 if interrupted. With
-    --json the command's own output goes to stderr.
+    with --emergency. Otherwise the exit code is the command's own; 130 if interrupted, and 3
+    where it succeeded and could not be recorded. With --json its output goes to stderr.
 
     \b
       incident-gates record execution --incident INC-2026-0042 --decision D-1 \\
@@ -207,9 +208,10 @@ def _conclude(done: Done) -> None:
     from incident_gates.desk import says
 
     entry = done.entry
-    said = f"Recorded {entry['id']}: {entry['outcome']}, exit code {entry['exit_code']}"
+    said = f"{entry['id']}: {entry['outcome']}, exit code {entry['exit_code']}"
+    said = f"NOT RECORDED: {said}" if done.said else f"Recorded {said}"
     masked = entry.get("x-masked", 0)
-    secrets = f"{masked} secret{'' if masked == 1 else 's'} masked in the record; look it over."
+    secrets = f"{counted(masked, 'secret')} masked in the record; look it over."
     lines = [said, *([secrets] if masked else []), *([done.said] if done.said else [])]
     lines += [HINTS[entry["outcome"]]]
     wrapped = [part for line in lines for part in says.wrapped(line)]

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from incident_gates import amendments, seal
 from incident_gates.desk import found as finding
-from incident_gates.desk.drafts import kept, words, yaml_text
+from incident_gates.desk.drafts import kept, yaml_text
 from incident_gates.desk.drafts.excuse import requester
 from incident_gates.errors import UsageError
 from incident_gates.evidence.refusal import Refusal
 from incident_gates.report.escape import visible
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from incident_gates.desk.drafts import Options
@@ -39,7 +40,7 @@ def write(what: str, found: Found, _: Options) -> kept.Written:
     path, todo = f"{record.path}/{seal.AMENDMENTS}", kept.placeholders(entry)
     notes = [_said(difference) for difference in differences[:SHOWN]]
     more = len(differences) - SHOWN
-    notes += [f"and {words.plural(more, 'more file')}"] if more > 0 else []
+    notes += [f"and {counted(more, 'more file')}"] if more > 0 else []
     return kept.Written(what, record.incident_id, path, state, todo, tuple(notes))
 
 

@@ -7,8 +7,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from incident_gates import atomic, derived, seal
-from incident_gates.desk import lock, says, templates
+from incident_gates import atomic, derived, lock, seal
+from incident_gates.desk import says, templates
 from incident_gates.errors import UsageError
 from incident_gates.evidence.refusal import Refusal
 from incident_gates.report.escape import visible

@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from incident_gates import atomic, seal
-from incident_gates.desk import json_text, lock, templates
+from incident_gates import atomic, lock, seal
+from incident_gates.desk import json_text, templates
 from incident_gates.desk.drafts import kept, words
 from incident_gates.errors import CouldNotTell, UsageError
 from incident_gates.evidence import files

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates import engine, history, seal
-from incident_gates.desk.drafts import words
 from incident_gates.incident import Record
 from incident_gates.model import Status, Verdict
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from incident_gates.desk.found import Found
@@ -84,7 +85,7 @@ class _Old(Record):
 
     today: Record
 
-    def kept_plans(self) -> list[Markdown]:
+    def kept_plans(self) -> Iterator[Markdown]:
         return self.today.kept_plans()
 
 
@@ -102,18 +103,18 @@ def told(found: Found) -> Told:
         pasts += (_past(found, known, c, Path(folder) / c.sha, lost) for c in commits)
     broken = sum(past.report.verdict is Verdict.ERROR for past in pasts)
     if broken:
-        untold.append(f"At {words.plural(broken, 'commit')} the record could not be judged.")
+        untold.append(f"At {counted(broken, 'commit')} the record could not be judged.")
     if lost:
         untold.append(f"Too large to read from git: {', '.join(sorted(lost)[:5])}.")
     if known.uncommitted:
-        files = words.plural(len(known.uncommitted), "file")
+        files = counted(len(known.uncommitted), "file")
         untold.append(f"Not committed yet, so not among these: {files}.")
     return Told(tuple(pasts), tuple(untold), _versions(found, known))
 
 
 def _untold(known: History, judged: int) -> list[str]:
     left = len(known.commits) - judged
-    untold = [f"The oldest {words.plural(left, 'commit')} were not judged."] if left else []
+    untold = [f"The oldest {counted(left, 'commit')} were not judged."] if left else []
     if len(known.commits) == 1:
         untold.append("One commit brought the whole record: how it grew is not known.")
     return untold

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from incident_gates.desk.drafts import kept, timeline, words
-from incident_gates.evidence.times import overlap
+from incident_gates.evidence.times import Overlapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,9 +119,9 @@ def _told(chain: Chain) -> tuple[list[timeline.Event], bool]:
 
     A timeline that holds hardly any of them was only begun, and chooses nothing.
     """
-    known = [entry.time for entry in chain.timeline.entries if entry.time]
+    known = Overlapping(entry.time for entry in chain.timeline.entries if entry.time)
     main = [event for event in timeline.events(chain) if event.main]
-    held = [e for e in main if any(overlap(e.time, time) for time in known)]
+    held = [event for event in main if event.time in known]
     chosen = len(held) * 2 >= len(main) > 0
     return (held, True) if chosen else (main, False)
 
@@ -156,8 +156,8 @@ def _action(chain: Chain, execution: Execution) -> str:
 
 def _approval(decision: Decision) -> str:
     """By which roles a decision was approved."""
-    given = [a for a in decision.approvals if a.verdict == "approve"]
-    roles = list(dict.fromkeys(words.role(a.role) for a in given))
+    given = dict.fromkeys(a.role for a in decision.approvals if a.verdict == "approve")
+    roles = list(dict.fromkeys(map(words.role, given)))
     by = f", approved by {words.listed(roles)}" if roles else ", not approved"
     return f"decision {words.inline(decision.id, 64)}{by}"
 
@@ -190,7 +190,8 @@ def _blame(body: str) -> list[str]:
 def _named(chain: Chain, body: str) -> list[str]:
     """People of the record whose names the quoted words hold; owners are meant to be named."""
     prose = body.partition("\n## Next steps")[0]
-    named = [n for n in sorted(people(chain)) if re.search(rf"(?<!\w){re.escape(n)}(?!\w)", prose)]
+    within = [name for name in sorted(people(chain)) if name in prose]
+    named = [n for n in within if re.search(rf"(?<!\w){re.escape(n)}(?!\w)", prose)]
     said = ", ".join(words.inline(name, 60) for name in named)
     return [f"Names people; write roles instead: {said}."] if named else []
 

@@ -9,6 +9,7 @@ from incident_gates.desk.drafts import kept, rejudged, words
 from incident_gates.evidence.times import show_duration
 from incident_gates.model import INFO, Status
 from incident_gates.rules import RULES, percent
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,7 +43,7 @@ def write(what: str, found: Found, _: Options) -> kept.Written:
     body = "\n".join(["", *_lines(seen)]) + "\n"
     sources = [d.name for d in found.record.own() if d.name != NAME and not derived.is_derived(d)]
     text = kept.front(found, NAME, body, sources, found.now.date().isoformat()) + body
-    judged = f"Judged {words.plural(len(told.pasts), 'commit')} of the record anew."
+    judged = f"Judged {counted(len(told.pasts), 'commit')} of the record anew."
     return kept.put(what, found, NAME, text, [*([judged] if told.pasts else []), *told.untold])
 
 
@@ -115,7 +116,7 @@ def _calibrated(seen: Seen) -> Iterator[str]:
     """Gates that never failed, as far as commits tell."""
     never = [g for g in seen.report.gates if not _spells(seen, g)]
     if never and seen.told.pasts:
-        count = words.plural(len(seen.told.pasts), "commit")
+        count = counted(len(seen.told.pasts), "commit")
         yield f"Never failed at any of {count}: {', '.join(map(_name, never))}"
     yield from (f"{_name(g)}: {g.summary}" for g in seen.report.gates if g.summary and g in never)
 
@@ -198,7 +199,7 @@ def _excused(seen: Seen) -> Iterator[str]:
 def _reworked(seen: Seen) -> Iterator[str]:
     """Files that were changed most, and files that nobody filled."""
     for name, count in seen.told.versions[:MOST]:
-        yield f"{name} was changed {words.plural(count, 'time')} after it was first committed"
+        yield f"{name} was changed {counted(count, 'time')} after it was first committed"
     empty = sorted({_file(f) for f in _found(seen) if f.rule in (ABSENT, PLACEHOLDER) and f.fails})
     if empty:
         yield f"Never filled: {', '.join(empty)}"

@@ -9,6 +9,7 @@ from incident_gates import derived, facts
 from incident_gates.desk.drafts import kept, words
 from incident_gates.errors import CouldNotTell, UsageError
 from incident_gates.evidence import markdown
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +51,7 @@ def write(what: str, found: Found, _: Options) -> kept.Written:
     own = _own(found)
     text = _text(found, happened, own)
     _keeps(text, own)
-    by_hand = [f"Kept {words.plural(len(own), 'event')} typed by hand."] if own else []
+    by_hand = [f"Kept {counted(len(own), 'event')} typed by hand."] if own else []
     return kept.put(what, found, NAME, text, [*by_hand, *_notes(found)])
 
 
@@ -128,7 +129,7 @@ def _ready(chain: Chain) -> Iterator[Event]:
     known = [i["verified_at"].time for i in verified]
     last = max((t for t in known if t), key=lambda t: t.latest, default=None)
     if last and len(verified) == len(chain.readiness_items()):
-        items = words.plural(len(verified), "prerequisite")
+        items = counted(len(verified), "prerequisite")
         yield Event(last, f"Ready: {items} of the rollback verified", READINESS)
 
 

@@ -13,14 +13,17 @@ if TYPE_CHECKING:
     from incident_gates.evidence.times import Time
     from incident_gates.incident import Node
 
-_MARKUP = re.compile(r"[\\`*\[\]<~&]")
+# What has a meaning anywhere in a line of Markdown, and what has one where a line begins.
+_MARKUP = re.compile(r"[\\`*\[\]<~&]|(?<![^\W_])_|_(?![^\W_])")
+_START = re.compile(r"\A(?:(?=[>#]|[-+](?:[ -]|\Z))|(\d{1,9})(?=[.)](?: |\Z)))")
 LONGEST = 240
 SOMEBODY = "a responder"
 
 
 def inline(text: str, longest: int = LONGEST) -> str:
-    """Evidence inside a line of Markdown: it starts no link, element or code."""
-    return _MARKUP.sub(r"\\\g<0>", visible(" ".join(text.split()), longest))
+    """Evidence inside a line of Markdown: it starts no link, element, code, list or heading."""
+    escaped = _MARKUP.sub(r"\\\g<0>", visible(" ".join(text.split()), longest))
+    return _START.sub(r"\1\\", escaped)
 
 
 def role(text: str) -> str:
@@ -36,11 +39,6 @@ def acted(node: Node) -> str:
 def listed(words: list[str]) -> str:
     """Words as a sentence lists them."""
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""
-
-
-def plural(number: int, noun: str) -> str:
-    """A number of things."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def exact(length: timedelta) -> str:

@@ -6,8 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from incident_gates import atomic, schema
-from incident_gates.desk import lock
+from incident_gates import atomic, lock, schema
 from incident_gates.errors import CouldNotTell, UsageError
 from incident_gates.evidence import strict_yaml
 from incident_gates.evidence.refusal import Refusal

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from incident_gates.desk.imports import citing
 from incident_gates.evidence import times
 from incident_gates.incident import is_placeholder
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -118,8 +119,7 @@ def _breached(
     ]
     if new and (known or blank(there)):
         draft.put(NAME, (*where, "slo_breaches"), [*known, *new[:MOST]])
-        count = min(len(new), MOST)
-        yield f"{count} SLO breach{'' if count == 1 else 'es'}"
+        yield counted(min(len(new), MOST), "SLO breach", "SLO breaches")
 
 
 def _services(draft: Draft, services: Sequence[str], where: tuple[str | int, ...]) -> Iterator[str]:

@@ -6,9 +6,9 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
-from incident_gates import atomic
+from incident_gates import atomic, lock
 from incident_gates.desk import found as finding
-from incident_gates.desk import lock, masking
+from incident_gates.desk import masking
 from incident_gates.desk.imports import assessment, execution, logs, recovery
 from incident_gates.desk.imports.payload import Payload, kinds, opened, parsed, read
 from incident_gates.desk.record import draft as drafting

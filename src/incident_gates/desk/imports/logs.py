@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from incident_gates.desk.imports import citing
 from incident_gates.desk.record import log
 from incident_gates.evidence import times
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -55,9 +56,8 @@ def _added(
     draft.rewrite(kind.name, citing.in_log(draft.text(kind.name), payload))
     if len(new) > MOST:
         draft.notes.append(f"{len(new) - MOST} more are in {payload.path}, and not in {kind.name}.")
-    count = min(len(new), MOST)
     what = "signal" if kind is log.SIGNALS else "notice"
-    return [f"{count} {what}{'' if count == 1 else 's'} in {kind.name}"]
+    return [f"{counted(min(len(new), MOST), what)} in {kind.name}"]
 
 
 def _add(draft: Draft, kind: log.Log, time: str, columns: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from incident_gates import facts
 from incident_gates.desk.imports import assessment, checks, citing, values
 from incident_gates.errors import UsageError
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ def filled(draft: Draft, payload: Payload, offset: str) -> list[str]:
     _remark(draft, known, found)
     counts = {r: sum(one.result["result"] == r for one in found) for r in reversed(checks.WORST)}
     said = ", ".join(f"{count} {result}" for result, count in counts.items() if count)
-    return [f"{len(found)} check{'' if len(found) == 1 else 's'} ({said}) in {NAME}"]
+    return [f"{counted(len(found), 'check')} ({said}) in {NAME}"]
 
 
 def completed(draft: Draft, payload: Payload, offset: str) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from incident_gates import lock
 from incident_gates.desk import found as finding
-from incident_gates.desk import json_text, lock
+from incident_gates.desk import json_text
 from incident_gates.desk.found import Found
 from incident_gates.desk.record import files
 from incident_gates.errors import UsageError
@@ -90,11 +91,12 @@ class Draft:
 
     def save(self) -> None:
         """Writes every file that changed, after all of them were found sound."""
-        changed = [name for name, text in self._after.items() if text != self._written(name)]
-        for name in changed:
-            files.check(name, self._before[name], self._after[name])
-        for name in changed:
-            files.save(self.found, name, self._before[name], self._after[name])
+        # A file that is only a template yet is not written for itself.
+        changed = {n: text for n, text in self._after.items() if text != self._before[n]}
+        for name, text in changed.items():
+            files.check(name, self._before[name], text)
+        # The entry itself last: until it stands, the same command can be typed once more.
+        files.write(self.found, dict(reversed(changed.items())))
 
     def placed(self) -> list[Entry]:
         """The entries with their lines, as the files stand now."""
@@ -109,10 +111,6 @@ class Draft:
         """The record as it would be once this was written, to be judged before it is."""
         record = Supposed(files.fresh(self.found).record, self._after)
         return Found(record, self.found.limits, self.found.now)
-
-    def _written(self, name: str) -> str:
-        """What stands on disk; a file that is only a template yet is not written for itself."""
-        return self._before[name]
 
     def _at(self, name: str, where: Pointer) -> Any:
         value = self.value(name)

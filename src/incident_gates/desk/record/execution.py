@@ -8,9 +8,9 @@ import shlex
 import shutil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from incident_gates import atomic, engine
+from incident_gates import atomic, engine, lock
 from incident_gates.desk import found as finding
-from incident_gates.desk import json_text, lock, masking, running
+from incident_gates.desk import json_text, masking, running
 from incident_gates.desk.record import files as files_of
 from incident_gates.desk.record import given, words
 from incident_gates.desk.record.draft import refuse_closed
@@ -242,7 +242,10 @@ def _bars(finding_: Finding, report: IncidentReport) -> bool:
 
 
 def _finish(found: Found, begun: dict[str, Any], ended: running.Ended) -> Done:
-    """Completes the entry; a file that cannot be changed just now loses nothing either."""
+    """Completes the entry; a file that cannot be changed just now loses nothing either.
+
+    What succeeded and was not recorded where it belongs does not end like a success.
+    """
     ending = {**_ending(begun, ended), **_output(found, begun["id"], ended)}
     said = ""
     try:
@@ -252,7 +255,8 @@ def _finish(found: Found, begun: dict[str, Any], ended: running.Ended) -> Done:
         entry = {**begun, **ending}
         why = error.strerror if isinstance(error, OSError) else error
         said = f"{EXECUTIONS} could not be changed ({why}). {_kept(found, entry)}"
-    code = INTERRUPTED if ended.interrupted else ended.status
+    unrecorded = CouldNotTell.exit_code if said else 0
+    code = INTERRUPTED if ended.interrupted else ended.status or unrecorded
     step, next_ = words.step(found, STEP), "" if said else _next(found)
     return Done(code, entry, said, found.record.incident_id, step, next_)
 
@@ -336,7 +340,8 @@ def _attach(found: Found, path: str, data: bytes) -> None:
 def _kept(found: Found, entry: dict[str, Any]) -> str:
     """Where the entry is; where nothing can be written, what somebody has to write down."""
     try:
-        return f"The entry is in {_aside(found, entry)}."
+        aside = _aside(found, entry)
+        return f"The entry is in {aside}: write it over {entry['id']} as soon as that can be done."
     except OSError:
         ended = f"completed_at {entry['completed_at']}, exit_code {entry['exit_code']}"
         return f"Nor is there another place for it: write down by hand {entry['id']}, {ended}."

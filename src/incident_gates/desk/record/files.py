@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from incident_gates import atomic, schema
 from incident_gates.desk import found as finding
 from incident_gates.desk import templates
@@ -9,6 +11,9 @@ from incident_gates.desk.found import Found
 from incident_gates.errors import CouldNotTell, UsageError
 from incident_gates.evidence import bounds, files, strict_json
 from incident_gates.evidence.refusal import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def fresh(found: Found) -> Found:
@@ -38,10 +43,17 @@ def standing(found: Found, name: str) -> str:
 def save(found: Found, name: str, before: str, after: str) -> None:
     """Writes a file, unless the change would break its schema."""
     check(name, before, after)
+    write(found, {name: after})
+
+
+def write(found: Found, texts: Mapping[str, str]) -> None:
+    """Writes files of the record: all of them or, on a disk that is full, none."""
+    folder = found.record.folder
     try:
-        atomic.write(found.record.folder / name, after.encode())
+        atomic.write_all({folder / name: text.encode() for name, text in texts.items()})
     except OSError as error:
-        raise CouldNotTell(f"{name} cannot be written: {error.strerror}") from error
+        said = f"{' and '.join(texts)} cannot be written: {error.strerror}"
+        raise CouldNotTell(said) from error
 
 
 def check(name: str, before: str, after: str) -> None:

@@ -24,6 +24,7 @@ HEADS = {
     "audience": "Audience",
     "sender": "Sender",
 }
+_MARKUP = re.compile(r"[\\|<`*\[~&]|(?<![^\W_])_|_(?![^\W_])")
 
 
 class Log(NamedTuple):
@@ -91,8 +92,7 @@ def _stamps(log: facts.Log, time: Time) -> list[str]:
 
 def _cell(text: str) -> str:
     """Text that stays in its cell and is nothing but text there."""
-    line = " ".join(text.split())
-    return re.sub(r"([\\|<`*\[])", r"\\\1", line)
+    return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 def _inserted(log: Log, text: str, before: facts.Log, new: Line, *, last: bool) -> tuple[str, int]:

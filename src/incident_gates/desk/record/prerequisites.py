@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from incident_gates import lock
 from incident_gates.desk import found as finding
-from incident_gates.desk import json_text, lock, templates
+from incident_gates.desk import json_text, templates
 from incident_gates.desk.record import files, given, standing
 from incident_gates.evidence import strict_json
 from incident_gates.incident import is_placeholder

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from incident_gates import facts
 from incident_gates.chain import COMMANDER, RequiredApproval, latest_words
 from incident_gates.evidence.times import from_value
 from incident_gates.rules import (
@@ -234,7 +233,7 @@ def option_is_approved_as_written(chain: Chain, limits: Limits) -> Iterator[Brea
             yield from missing(approval.node, "option_sha256", subject=subject)
         accepted = {option.sha256}
         if chain.superseding(decision) and any(w.sha256 not in accepted for w in given):
-            accepted |= facts.kept_digests(chain.record, decision.option)
+            accepted |= chain.kept_digests.get(decision.option, set())
         other = [w for w in given if w.sha256 and w.sha256 not in accepted]
         if other:
             yield _other_text(decision, option, other)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from incident_gates.evidence.times import elapsed, show_duration
 from incident_gates.gates.mitigation.approvals import approvals_of, break_glass
+from incident_gates.incident import gives_reason
 from incident_gates.rules import (
     CRITICAL,
     DO_NOT_CHANGE,
@@ -56,7 +57,7 @@ def emergencies_are_approved(chain: Chain, limits: Limits) -> Iterator[Breach]:
     for execution in chain.executions:
         if not break_glass(chain, execution):
             continue
-        if not execution.emergency["reason"].text:
+        if not gives_reason(execution.emergency["reason"].text):
             said = f"{execution.id}: the emergency has no reason"
             yield Breach(execution.emergency.place, said, subject=execution.id)
         for required in approvals_of(chain, execution):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from incident_gates.evidence.times import Order, order
@@ -15,7 +15,9 @@ from incident_gates.rules import (
     WARNING,
     Breach,
     Place,
+    gap,
     in_order,
+    one_of,
     rule,
 )
 
@@ -91,11 +93,11 @@ def _together(chain: Chain, execution: Execution, late: list[tuple[Approval, Bre
     actual = []
     for approval, _ in late:
         at, given = approval.node["approved_at"].place, times[id(approval)]
-        where = f"{approval.node.document.name}:{chain.record.locate(at).line}"
+        where = f"{approval.node.file}:{chain.record.locate(at).line}"
         clock = given.clock if given else "?"
         actual.append(f"{approval.name:<6} {approval.role:<18} {clock}  {where}")
     people = (execution.operator, *(a.name for a, _ in late))
-    return replace(worst, actual=tuple(actual), concerned=people)
+    return worst._replace(actual=tuple(actual), concerned=people)
 
 
 @rule(
@@ -158,12 +160,13 @@ def ready_before_execution(chain: Chain, limits: Limits) -> Iterator[Breach]:
     for execution in chain.executions:
         if execution.started is None:
             continue
-        for item in chain.readiness_items(execution):
-            verified = item["verified_at"]
+        for item, verified in chain.verifications(execution):
+            if verified is None or order(verified, execution.started) is Order.PROVEN:
+                continue
             yield from in_order(
-                verified.time,
+                verified,
                 execution.started,
-                verified.place,
+                item["verified_at"].place,
                 f'"{item["id"].text}" was verified {{gap}} after {execution.id} had started',
                 expected=f"at or before {execution.started.clock} UTC",
                 subject=f"{execution.id}/{item['id'].text}",
@@ -247,12 +250,12 @@ def executions_carry_out_decisions(chain: Chain, limits: Limits) -> Iterator[Bre
             place = named.place if named else execution.node.place
             yield Breach(place, said, subject=execution.id, concerned=concerned)
         elif decision is None and chain.record.readable(DECISIONS):
-            known = ", ".join(d.id for d in chain.decisions if d.id)
+            expected = one_of(d.id for d in chain.decisions if d.id)
             said = f"{execution.id} names {execution.decision}, which {DECISIONS} does not hold"
-            expected = f"one of {known}" if known else ""
             yield Breach(named.place, said, expected, (), execution.id, concerned)
         elif decision and decision.services:
-            beyond = [s for s in execution.services if s not in decision.services]
+            covered = set(decision.services)
+            beyond = [s for s in execution.services if s not in covered]
             if beyond:
                 acted = f"{execution.id} acted on {', '.join(beyond)}"
                 said = f"{acted}, which {decision.id} does not cover"
@@ -339,19 +342,98 @@ def _written_late(
     fix="Say in the report why the command differs, or let a new decision cover it.",
 )
 def command_fits_decision(chain: Chain, limits: Limits) -> Iterator[Breach]:
-    """Versions and script names of the decided action occur in the command."""
+    """Versions and script names of the decided action occur in the command.
+
+    The decided script with another version is certain, and CRITICAL.
+    """
     for execution in chain.executions:
         decision, command = chain.decision_of(execution), execution.node["command"]
         if decision is None or not command.text:
             continue
-        ran = set(_tokens(command.text))
-        absent = [word for word in _tokens(decision.node["action"].text) if word not in ran]
+        expected, ran = decision.node["action"].text, set(_tokens(command.text))
+        decided = _tokens(expected)
+        absent = [word for word in decided if word not in ran]
         if absent:
             said = f"{execution.id} ran without {', '.join(absent)}, which {decision.id} decided"
-            expected = decision.node["action"].text
-            yield Breach(command.place, said, expected, (), execution.id, (execution.operator,))
+            same_script = any(not _VERSION.fullmatch(word) for word in ran.intersection(decided))
+            level = CRITICAL if same_script and another_version(expected, command.text) else ""
+            people = (execution.operator,)
+            yield Breach(command.place, said, expected, (), execution.id, people, level)
 
 
+_VERSION = re.compile(r"v?[0-9]+(?:\.[0-9]+)+")
+
+
+def another_version(decided: str, stated: str) -> bool:
+    """Whether a text names a version written like the decided one, and not that one itself."""
+    (wanted, asked), (named, written) = _versions(decided), _versions(stated)
+    return not named & wanted and bool(written & asked)
+
+
+@lru_cache(maxsize=4)
+def _versions(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The versions that a text names, and how they are written."""
+    named = frozenset(w for w in _tokens(text) if _VERSION.fullmatch(w))
+    return named, frozenset(re.sub(r"[0-9]+", "0", version) for version in named)
+
+
+@rule(
+    "MIT029",
+    gate="mitigation",
+    criterion="order",
+    level=CRITICAL,
+    says="Another version was made ready, or arrived, than was decided",
+    why="An approval covers one version; what was verified for another protects nobody.",
+    fix="Correct the version that was mistyped; if another one was used, record a deviation.",
+)
+def versions_are_those_decided(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """The rollback target, and what arrived, are versions that a decision names."""
+    for execution in chain.executions:
+        decision, arrived = chain.decision_of(execution), execution.node["propagation_evidence"]
+        action = decision.node["action"].text if decision else ""
+        if decision and another_version(action, arrived.text):
+            said = f"another version than {decision.id} decided arrived with {execution.id}"
+            people = (execution.operator,)
+            yield Breach(arrived.place, said, action, (arrived.text,), execution.id, people)
+    target, back = chain.checklist["rollback_target"], _actions_back(chain, limits)
+    if back and all(another_version(action, target.text) for action in back):
+        said = f"{target.text} was made ready, and no decision names it"
+        yield Breach(target.place, said, back[0], subject="rollback_target")
+
+
+def _actions_back(chain: Chain, limits: Limits) -> list[str]:
+    """The decided actions that roll something back."""
+    strategies = limits.protocol.data["rollback_strategies"]
+    options = ((d, chain.option(d.option)) for d in chain.decisions)
+    return [d.node["action"].text for d, o in options if o and o.strategy in strategies]
+
+
+@rule(
+    "MIT030",
+    gate="mitigation",
+    criterion="order",
+    level=CRITICAL,
+    says="A rollback was decided under the name of another strategy",
+    why="What is called a feature flag needs no backup and no target; the rollback that runs does.",
+    fix="Name the option's strategy as what it is, and verify what a rollback needs; if it was run "
+    "without that, record a deviation.",
+)
+def rollback_is_called_one(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """Who runs the rehearsed procedure with the rehearsed target rolls back."""
+    rehearsal = chain.record.node("rollback-verification-report.json")
+    script, target = (set(_tokens(rehearsal[name].text)) for name in ("procedure", "target"))
+    backward = ("", *limits.protocol.data["rollback_strategies"])
+    for execution in chain.executions if script and target else ():
+        decision, ran = chain.decision_of(execution), _tokens(execution.node["command"].text)
+        option = chain.option(decision.option) if decision else None
+        if option and option.strategy not in backward and script | target <= set(ran):
+            said = f"{execution.id} ran the rehearsed rollback, which {option.id} calls"
+            about, people = f"{said} {option.strategy}", (execution.operator,)
+            yield Breach(option.place, about, "rollback", (), execution.id, people)
+
+
+# A decided action is compared with whatever carried it out.
+@lru_cache(maxsize=4)
 def _tokens(text: str) -> list[str]:
     """The words of an action that name one thing: a version, a file, a digest."""
     words = (word.strip("`'\",;:()").split("/")[-1] for word in text.split())
@@ -394,3 +476,29 @@ def _words(chain: Chain) -> Iterator[tuple[str, Time | None, Place, str, str]]:
     for item in (i for i in chain.readiness_items() if not _stands(i["standing"])):
         what, who = f'"{item["id"].text}"', item["verified_by"]["name"].text
         yield what, item["verified_at"].time, item["verified_at"].place, who, WARNING
+
+
+@rule(
+    "MIT032",
+    gate="mitigation",
+    criterion="order",
+    level=CRITICAL,
+    says="An execution started before it was decided",
+    why="A decision that is written down for what was run already decided nothing.",
+    fix=EARLIER_SOURCE,
+    at_once=True,
+)
+def decided_before_execution(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """Every decision was taken not later than its execution started, but in an emergency."""
+    for execution in chain.executions:
+        decision, started = chain.decision_of(execution), execution.started
+        decided = decision.time if decision else None
+        if not (decision and decided and started) or break_glass(chain, execution):
+            continue
+        if order(decided, started) is Order.CONTRADICTED:
+            said = (
+                f"{execution.id} started {gap(started, decided)} before {decision.id} was decided"
+            )
+            place, people = decision.node["decided_at"].place, (execution.operator,)
+            expected = f"at or before {started.clock} UTC"
+            yield Breach(place, said, expected, subject=execution.id, concerned=people)

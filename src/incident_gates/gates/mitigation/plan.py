@@ -9,6 +9,7 @@ from incident_gates.rules import (
     CRITICAL,
     Breach,
     Place,
+    one_of,
     rule,
 )
 
@@ -83,7 +84,6 @@ def plan_proposes(chain: Chain, limits: Limits) -> Iterator[Breach]:
         return
     if chain.options and chain.option(proposal.option) is None:
         said = f"the proposal names {proposal.option or 'no option'}"
-        known = ", ".join(o.id for o in chain.options)
-        yield Breach(proposal.place, said, f"one of {known}" if known else "")
+        yield Breach(proposal.place, said, one_of(o.id for o in chain.options))
     if not proposal.why:
         yield Breach(proposal.place, "the proposal does not say why")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from incident_gates.chain import Chain
+    from incident_gates.incident import Node
     from incident_gates.policy import Limits
 
 CHECKLIST = "rollback-readiness-checklist.json"
@@ -121,7 +122,7 @@ def rollback_target_agrees(chain: Chain, limits: Limits) -> Iterator[Breach]:
     named = ((previous, "previous_release"), (rehearsed, "the rehearsal's target"))
     others = [(node, what) for node, what in named if node.text not in ("", target.text)]
     if target.text and others:
-        actual = tuple(f"{what:<22} {n.text}  {n.document.name}" for n, what in others)
+        actual = tuple(f"{what:<22} {n.text}  {n.file}" for n, what in others)
         says = ", ".join(f"{what} is {node.text}" for node, what in others)
         said = f"the target is {target.text}; {says}"
         yield Breach(target.place, said, others[0][0].text, actual)
@@ -165,7 +166,7 @@ def rollback_path_is_exercised(chain: Chain, limits: Limits) -> Iterator[Breach]
 def recovery_checks_are_planned(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """The checklist plans a critical check of each kind."""
     place = chain.checklist["recovery_checks"].place
-    planned = [n for n in facts.planned_checks(chain.record) if n["critical"].flag is not False]
+    planned = [n for n in chain.planned_checks if n["critical"].flag is not False]
     if not planned:
         yield Breach(place, "no critical recovery check is planned")
         return
@@ -203,4 +204,28 @@ def standing_items_are_in_force(chain: Chain, limits: Limits) -> Iterator[Breach
             continue
         expires = standing["expires_at"]
         said = f'what "{ident}" cites ran out {{gap}} before {event}'
-        yield from in_order(moment, expires.time, expires.place, said, subject=ident)
+        until = limits.cited_until(standing["reference"].text, expires.time)
+        yield from in_order(moment, until, expires.place, said, subject=ident)
+
+
+@rule(
+    "MIT031",
+    gate="mitigation",
+    criterion="readiness",
+    level=CRITICAL,
+    says="One verification stands for several kinds of prerequisite",
+    why="A script, a backup and an access are different things; one look cannot verify them all.",
+    fix="Verify each of them, and describe what was seen of each.",
+    needs=(CHECKLIST,),
+)
+def items_are_different(chain: Chain, limits: Limits) -> Iterator[Breach]:
+    """No two required items of different categories have one description and one evidence."""
+    alike: dict[tuple[str, str], list[Node]] = {}
+    for item in chain.readiness_items():
+        seen = facts.words(item["description"].text), facts.words(item["evidence"].text)
+        if all(seen):
+            alike.setdefault(seen, []).append(item)
+    for items in alike.values():
+        if len({item["category"].text for item in items}) > 1:
+            said = f"{', '.join(i['id'].text for i in items)} are described and verified alike"
+            yield Breach(items[1]["description"].place, said, subject=items[0]["id"].text)

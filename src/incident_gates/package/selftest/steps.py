@@ -166,12 +166,6 @@ _VERBS: dict[str, Callable[[Step, Files, Values], None]] = {
 }
 
 
-def carry_out_all(steps: list[Step], files: Files, values: Values) -> None:
-    """Every step in turn; raises NotApplicable where one cannot be done, or nothing changed."""
-    for step in steps:
-        carry_out(step, files, values)
-
-
 def touched(steps: list[Mapping[str, Any]]) -> set[str]:
     """The files that steps name."""
     keys = ("file", "drop", "write", "halve")

@@ -38,11 +38,10 @@ class Mutation(NamedTuple):
 
 
 class Table(NamedTuple):
-    """All of them, the names that they speak of, and the rules that none can show."""
+    """All of them, and the names that they speak of."""
 
     mutations: tuple[Mutation, ...]
     names: Mapping[str, Mapping[str, str]]
-    not_shown: Mapping[str, str]
 
 
 @lru_cache(maxsize=1)
@@ -51,7 +50,7 @@ def load() -> Table:
     top = strict_yaml.parse(PATH.read_text(encoding="utf-8")).value
     shared = top["given"]
     mutations = tuple(_mutation(entry, shared) for entry in top["mutations"])
-    return Table(mutations, top["names"], top["not_shown"])
+    return Table(mutations, top["names"])
 
 
 def _mutation(entry: dict[str, Any], shared: dict[str, Any]) -> Mutation:

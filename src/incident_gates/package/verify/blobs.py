@@ -21,5 +21,6 @@ def is_blob(blob: str, data: bytes) -> bool:
 def _blob_id(data: bytes, like: str) -> str:
     """The id that git gives to a file's bytes, in the hash that the repository uses."""
     whole = b"blob %d\0%b" % (len(data), data)
-    sha256 = len(like) == 64  # noqa: PLR2004 - the digits of SHA-256
-    return (hashlib.sha256(whole) if sha256 else hashlib.sha1(whole)).hexdigest()  # noqa: S324
+    if len(like) == 64:  # noqa: PLR2004 - the digits of SHA-256
+        return hashlib.sha256(whole).hexdigest()
+    return hashlib.sha1(whole, usedforsecurity=False).hexdigest()

@@ -24,6 +24,7 @@ from incident_gates.package.verify.model import (
     verified,
 )
 from incident_gates.report.escape import visible
+from incident_gates.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -319,7 +320,7 @@ def _claimed(found: Opened, judged: Judged | None) -> Iterator[str]:
     told = judging.told(found) if judged else None
     if told and told.asked:
         number = len(told.findings)
-        rules = f"{number or 'no'} finding{'' if number == 1 else 's'}"
+        rules = counted(number, "finding") if number else "no findings"
         yield (
             f"Custody: {rules}, and a grade for each time, as the bundle claims. "
             "Only a clone, or a signature, speaks for them."
@@ -342,4 +343,4 @@ def _uris(judged: Judged | None) -> str:
         return ""
     items = judged.record.node("rca-manifest.json")["items"]
     count = sum(bool(item["uri"].text) for item in items)
-    return f"{count} item{'' if count == 1 else 's'}" if count else ""
+    return counted(count, "item") if count else ""

@@ -39,7 +39,6 @@ class Opened(NamedTuple):
     sums: bytes | None
     digests: Mapping[str, str]
     manifest: Mapping[str, Any]
-    manifest_bytes: bytes
     statement: bytes | None
     envelope: bytes | None
     record: Record
@@ -104,7 +103,6 @@ def unpacked(members: Mapping[str, bytes], folder: Path) -> Opened:
         members.get(own.SUMS),
         {n: files.digest(d) for n, d in members.items() if n not in (own.SUMS, *STATEMENTS)},
         manifest,
-        data,
         members.get(own.STATEMENT),
         members.get(own.ENVELOPE),
         _record(folder / bundle.RECORD, manifest, proto),
@@ -206,7 +204,6 @@ def beside(folder: Path) -> Opened:
         _optional(folder / own.SUMS),
         digests,
         manifest,
-        data,
         _optional(folder / own.STATEMENT),
         _optional(folder / own.ENVELOPE),
         record,

@@ -12,25 +12,37 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from incident_gates import atomic
 from incident_gates.errors import CouldNotTell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A writer holds the lock for milliseconds; longer means that it was stopped half-way.
-PATIENCE_SECONDS = 10.0
+# A writer holds the lock for milliseconds, one that packs a large record for seconds; longer means
+# that it was stopped half-way.
+PATIENCE_SECONDS = 30.0
 PAUSE_SECONDS = 0.02
 
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Waits for the folder's lock and holds it. A killed writer's lock ends with its process."""
+    """Waits for the folder's lock and holds it; what a killed writer left unfinished is removed.
+
+    Its lock ended with its process.
+    """
     descriptor = _open(folder)
     try:
         _wait(descriptor, folder)
+        atomic.tidy(folder)
         yield
     finally:
         os.close(descriptor)
+
+
+def tidy(folder: Path) -> None:
+    """Waits until nobody writes there; whoever lists the files then meets none unfinished."""
+    with held(folder):
+        pass
 
 
 def _open(folder: Path) -> int:
