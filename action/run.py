@@ -31,8 +31,13 @@ FLAGS = {
     "scope": "--scope",
     "reports": "--report",
     "package": "--package",
+    "shard": "--shard",
+    "now": "--now",
+    "merge": "--merge",
 }
-SEVERAL = ("incident", "reports")
+SEVERAL = ("incident", "reports", "merge", "overview")
+# What was judged is not judged again: only what is printed can be asked for.
+JOINING = ("merge", "reports")
 SAID = 600
 SWITCHES = {"true": "--enforce", "false": "--advisory"}
 # Where packages come from is the caller's business; where they go is ours.
@@ -61,15 +66,26 @@ def main() -> None:
 
 def arguments_from(environment: Mapping[str, str]) -> list[str]:
     """The command line that the inputs stand for; an empty input is one that was not given."""
-    arguments = ["check"]
-    for name, flag in FLAGS.items():
-        given = environment.get(PREFIX + name.upper(), "").strip()
-        values = given.splitlines() if name in SEVERAL else [given]
-        arguments += [f"{flag}={value.strip()}" for value in values if value.strip()]
+    given = {name: _values(environment, name) for name in (*FLAGS, "path", "overview")}
+    names = JOINING if given["merge"] or given["overview"] else tuple(FLAGS)
+    if given["path"]:
+        names = tuple(name for name in names if name != "scope")
+    arguments = [f"{FLAGS[name]}={value}" for name in names for value in given[name]]
     enforce = environment.get(f"{PREFIX}ENFORCE", "").strip().lower() or "true"
     if enforce not in SWITCHES:
         raise Unusable("The input enforce is true or false.")
-    return [*arguments, SWITCHES[enforce]]
+    arguments.append(SWITCHES[enforce])
+    if given["overview"]:
+        return ["overview", *arguments, "--", *given["overview"]]
+    if given["path"]:
+        arguments += ["--allow-empty", "--", *given["path"]]
+    return ["check", *arguments]
+
+
+def _values(environment: Mapping[str, str], name: str) -> list[str]:
+    given = environment.get(PREFIX + name.upper(), "")
+    lines = given.splitlines() if name in SEVERAL else [given]
+    return [line.strip() for line in lines if line.strip()]
 
 
 def installed() -> Path:
