@@ -3,7 +3,7 @@
 .SUFFIXES:
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint docs bench lock clean
+.PHONY: help demo test check lint docs bench fuzz mutants torture lock clean
 
 PYTHON ?= python3
 UV     ?= uv
@@ -12,6 +12,13 @@ PY     := $(VENV)/bin/python
 RUN    := $(VENV)/.run
 DEV    := $(VENV)/.dev
 BENCH  := $(VENV)/.bench
+FUZZ   := $(VENV)/.fuzz
+MUTANT := $(VENV)/.mutants
+
+# For all targets of `make fuzz` together.
+SECONDS ?= 60
+# Of bench/mutation/config.yaml; none: all of them, which takes hours.
+MODULE ?=
 
 PIP        := $(PY) -m pip --disable-pip-version-check install -qq --require-hashes
 # In this order: a page may show what an earlier one wrote.
@@ -45,12 +52,25 @@ docs: $(DEV)    ## write the generated pages, pictures and lists anew
 
 bench: $(BENCH) ## measure against the other tools
 	@$(PY) bench/run.py
+	@$(PY) bench/phases.py
+
+fuzz: $(FUZZ)   ## fuzz the door and the escapers: make fuzz SECONDS=3600
+	@$(PY) bench/fuzz/run.py --seconds $(SECONDS)
+
+mutants: $(MUTANT) ## change the code, see which test notices: make mutants MODULE=chain
+	@$(PY) bench/mutation/run.py --write $(MODULE)
+
+torture: $(FUZZ) ## hostile suites, properties, faults and fuzzing, held to their aims
+	@$(PY) bench/torture.py --seconds $(SECONDS)
 
 lock:           ## bring requirements/*.txt up to date (needs uv)
 	@command -v $(UV) > /dev/null || { echo 'make lock needs uv: $(PYTHON) -m pip install uv' >&2; exit 1; }
 	@$(UV) $(LOCK) --upgrade --output-file requirements/run.txt > /dev/null
 	@$(UV) $(LOCK) --upgrade --group dev -c requirements/run.txt --output-file requirements/dev.txt > /dev/null
 	@$(UV) $(LOCK) --upgrade --group bench -c requirements/dev.txt --output-file requirements/bench.txt > /dev/null
+	@$(UV) $(LOCK) --upgrade --group fuzz -c requirements/dev.txt --output-file requirements/fuzz.txt > /dev/null
+	@$(UV) $(LOCK) --upgrade --group mutants -c requirements/dev.txt --output-file requirements/mutants.txt > /dev/null
+	@$(UV) $(LOCK) --upgrade --group audit -c requirements/dev.txt --output-file requirements/audit.txt > /dev/null
 
 clean:          ## remove what make and the tools made
 	@rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -80,3 +100,13 @@ $(BENCH): requirements/bench.txt | $(PY)
 	@echo 'Setting up $(VENV) for measuring …'
 	@$(PIP) -r requirements/bench.txt
 	@touch $@ $(RUN)
+
+$(FUZZ): requirements/fuzz.txt $(DEV) | $(PY)
+	@echo 'Setting up $(VENV) for fuzzing …'
+	@$(PIP) -r requirements/fuzz.txt
+	@touch $@
+
+$(MUTANT): requirements/mutants.txt $(DEV) | $(PY)
+	@echo 'Setting up $(VENV) for mutation testing …'
+	@$(PIP) -r requirements/mutants.txt
+	@touch $@

@@ -1,15 +1,14 @@
 """Measures whole processes beside their peers, in turns, and prints one table of ratios.
 
-Usage: python bench/run.py [--incidents 1000] [--rounds 5] [--only WORDS] [--write]
-``--write`` keeps the table in bench/RESULTS.md.
+Usage: python bench/run.py [--incidents 10000] [--rounds 5] [--only WORDS] [--write] [--check]
+``--write`` keeps the table in bench/RESULTS.md; ``--check`` exits 1 where a ratio is above what is
+held to, which is the aim unless the aim was missed.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import shlex
 import shutil
 import statistics
@@ -20,27 +19,21 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+import peers
+import results
+import sites
 
-ROOT = Path(__file__).resolve().parents[1]
-EXAMPLE = ROOT / "examples/complete"
-INCIDENT = ".artifacts/incidents/INC-2026-0042"
-GATES = [sys.executable, str(ROOT / "scripts/run_protocol_13_gates.py")]
-PACKAGE = [sys.executable, str(ROOT / "scripts/aggregate_evidence_13.py")]
-# One archive an incident, of the evidence alone: ours holds schemas, protocol and report as well.
-BY_HAND = """
-for folder in "$1"/.artifacts/incidents/*/; do
-  cd "$folder" && rm -f "$2/peer.zip"
-  find . -type f ! -name SHA256SUMS -print0 | xargs -0 sha256sum > "$2/peer.sums"
-  zip -q -r -X "$2/peer.zip" . -x INCIDENT-EVIDENCE-BUNDLE.zip
-done
-"""
-FLOOR = [[sys.executable, "-c", "import click, yaml, jsonschema_rs"]]
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from peers import Commands
+
+GATES = [sys.executable, str(sites.ROOT / "scripts/run_protocol_13_gates.py")]
+PACKAGE = [sys.executable, str(sites.ROOT / "scripts/aggregate_evidence_13.py")]
+ACTION = str(sites.ROOT / "action/run.py")
+LOCK = str(sites.ROOT / "requirements/run.txt")
 # What a console script does, once it is installed.
 DESK = "import sys; sys.path.insert(0, {!r}); from incident_gates.entry import main; main()"
-CHECK_JSONSCHEMA = str(Path(sys.executable).with_name("check-jsonschema"))
-UNZIP = 'rm -rf "$2" && unzip -q "$1" -d "$2" && cd "$2" && sha256sum -c --quiet SHA256SUMS'
 
 
 class Run(NamedTuple):
@@ -51,40 +44,46 @@ class Run(NamedTuple):
     mebibytes: float
 
 
-class Row(NamedTuple):
-    """Ours beside a peer: medians, and the medians of the ratios of each round."""
-
-    what: str
-    ours: Run
-    peer: Run
-    ratio: Run
-    aim: str
-
-
-Commands = list[list[str]]
-
-
 class Pair(NamedTuple):
-    """What is measured beside what, how often, where, and what is wanted of the ratio."""
+    """What is measured beside what, how often, where, and what is wanted of the ratio.
+
+    ``held`` is what a regression is told by, where the aim was missed.
+    """
 
     what: str
     ours: Commands
     peer: Commands
     rounds: int
-    aim: str
+    aim: float
     cwd: Path | None = None
     asked: dict[str, str] | None = None
+    peer_cwd: Path | None = None
+    peer_asked: dict[str, str] | None = None
+    held: float | None = None
 
 
-def once(commands: Commands, pair: Pair) -> Run:
+class Row(NamedTuple):
+    """Ours beside a peer: medians, and the medians of the ratios of each round."""
+
+    pair: Pair
+    ours: Run
+    peer: Run
+    ratio: Run
+
+    @property
+    def well(self) -> bool:
+        """Whether the ratio is within what is held to."""
+        return self.ratio.seconds <= (self.pair.held or self.pair.aim)
+
+
+def once(commands: Commands, cwd: Path | None, asked: dict[str, str] | None) -> Run:
     """Runs commands one after another; what they print is thrown away."""
     begin, cpu, peak = time.perf_counter(), 0.0, 0
-    environment = {**os.environ, **(pair.asked or {})}
     for command in commands:
         with subprocess.Popen(
             command,
-            cwd=pair.cwd,
-            env=environment,
+            cwd=cwd,
+            env={**os.environ, **(asked or {})},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         ) as process:
@@ -98,130 +97,150 @@ def once(commands: Commands, pair: Pair) -> Run:
     return Run(time.perf_counter() - begin, cpu, peak / 1024)
 
 
-def interleaved(pair: Pair) -> Row:
-    """Both in turns, after one warm-up."""
-    once(pair.ours, pair)
-    once(pair.peer, pair)
-    runs = [(once(pair.ours, pair), once(pair.peer, pair)) for _ in range(pair.rounds)]
-    ratios = [Run(*(a / b for a, b in zip(*both, strict=True))) for both in runs]
-    ours, peer = ([both[side] for both in runs] for side in (0, 1))
-    return Row(pair.what, _median(ours), _median(peer), _median(ratios), pair.aim)
+def interleaved(*pairs: Pair) -> Iterator[Row]:
+    """Ours and every peer in turns, after one warm-up where they are run more than once.
+
+    Ours is the same in all pairs, and run once a round.
+    """
+    first = pairs[0]
+
+    def all_of_them() -> list[Run]:
+        ours = once(first.ours, first.cwd, first.asked)
+        return [ours, *(once(p.peer, p.peer_cwd or p.cwd, p.peer_asked or p.asked) for p in pairs)]
+
+    if first.rounds > 1:
+        all_of_them()
+    ours, *peers_of = zip(*(all_of_them() for _ in range(first.rounds)), strict=True)
+    for pair, peer in zip(pairs, peers_of, strict=True):
+        both = zip(ours, peer, strict=True)
+        ratios = [Run(*(a / b for a, b in zip(*two, strict=True))) for two in both]
+        yield Row(pair, _median(ours), _median(peer), _median(ratios))
 
 
-def _median(runs: list[Run]) -> Run:
+def _median(runs: Sequence[Run]) -> Run:
     return Run(*map(statistics.median, zip(*runs, strict=True)))
-
-
-def corpus(folder: Path, count: int) -> Path:
-    """A repository with so many incidents: copies of the complete example, each with its own id."""
-    source = EXAMPLE / INCIDENT
-    site = folder / f"site-{count}"
-    for number in range(count):
-        name = f"INC-2026-{number:05}"
-        target = site / ".artifacts/incidents" / name
-        shutil.copytree(source, target)
-        for path in target.iterdir():
-            if path.suffix in (".json", ".md"):
-                text = path.read_text(encoding="utf-8")
-                path.write_text(text.replace("INC-2026-0042", name), encoding="utf-8")
-    (site / ".git").mkdir(parents=True)
-    return site
-
-
-def committed(site: Path) -> Path:
-    """The same, in a real repository whose one commit holds it all."""
-    (site / ".git").rmdir()
-    git = ["git", "-C", str(site), "-c", "user.name=bench", "-c", "user.email=bench@example.com"]
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "Evidence"]):
-        subprocess.run([*git, *command], check=True)
-    return site
-
-
-def self_contained(folder: Path) -> Path:
-    """The schemas with the shared definitions inside each: the peer would fetch them otherwise."""
-    target = folder / "schemas"
-    target.mkdir()
-    shared = json.loads((ROOT / "schemas/common.schema.json").read_text(encoding="utf-8"))["$defs"]
-    for path in (ROOT / "schemas").glob("*.schema.json"):
-        text = path.read_text(encoding="utf-8").replace("common.schema.json#", "#")
-        schema = json.loads(text)
-        inside = json.loads(json.dumps(shared).replace("common.schema.json#", "#"))
-        schema["$defs"] = {**inside, **schema.get("$defs", {})}
-        (target / path.name).write_text(json.dumps(schema), encoding="utf-8")
-    return target
-
-
-def check_jsonschema(site: Path, schemas: Path) -> Commands:
-    """check-jsonschema on every JSON file, one call for each schema (it does only the shapes)."""
-    calls = []
-    for schema in sorted(schemas.glob("*.schema.json")):
-        name = schema.name.removesuffix(".schema.json")
-        found = sorted(map(str, site.glob(f".artifacts/incidents/*/{name}.json")))
-        calls += [
-            [CHECK_JSONSCHEMA, "--schemafile", str(schema), *found[start : start + 1000]]
-            for start in range(0, len(found), 1000)
-        ]
-    return calls
 
 
 def desk(*arguments: str) -> list[str]:
     """One call of the command, from this checkout."""
-    return [sys.executable, "-c", DESK.format(str(ROOT / "src")), *arguments]
+    return [sys.executable, "-c", DESK.format(str(sites.ROOT / "src")), *arguments]
 
 
-def judging(folder: Path, count: int, rounds: int) -> Iterator[Pair]:
-    """One record and many, beside what must be imported and beside a tool that checks shapes."""
-    schemas = self_contained(folder)
-    one, some, many = corpus(folder, 1), corpus(folder, 100), corpus(folder, count)
+def one_incident(folder: Path, _: int, rounds: int) -> Iterator[Row]:
+    """One record, beside what must be imported and beside tools that check shapes."""
+    schemas, one = peers.self_contained(folder), sites.many(folder, 1)
+    ours = [[*GATES, str(one)]]
     what = "one incident / importing what it needs"
-    yield Pair(what, [[*GATES, str(one)]], FLOOR, 3 * rounds, "≤ 2")
-    shapes = check_jsonschema(one, schemas)
-    yield Pair("one incident / check-jsonschema", [[*GATES, str(one)]], shapes, rounds, "≤ 0.1")
-    shapes, all_of_it = check_jsonschema(many, schemas), [[*GATES, str(many)]]
-    yield Pair(f"{count:,} incidents / check-jsonschema", all_of_it, shapes, 1, "≤ 0.1")
-    what = f"{count:,} / 100 incidents"
-    yield Pair(what, all_of_it, [[*GATES, str(some)]], 1, "memory ≤ 1.1")
+    yield from interleaved(Pair(what, ours, peers.IMPORTS, 5 * rounds, 2, held=2.5))
+    command = [peers.CHECK_JSONSCHEMA, "--schemafile"]
+    shapes = peers.calls(one, schemas, *command)
+    yield from interleaved(Pair("one incident / check-jsonschema", ours, shapes, rounds, 0.1))
+    for name, native in peers.native(folder).items():
+        shapes = peers.calls(one, schemas, *native)
+        yield from interleaved(Pair(f"one incident / {name}", ours, shapes, 3 * rounds, 3))
 
 
-def packaging(folder: Path, count: int, rounds: int) -> Iterator[Pair]:
+def many_incidents(folder: Path, count: int, rounds: int) -> Iterator[Row]:
+    """Many records, beside a tool that checks shapes, beside reading them, and beside a tenth."""
+    schemas = peers.self_contained(folder)
+    few, many = sites.many(folder, count // 10), sites.many(folder, count)
+    some, all_of_it = ([[*GATES, str(site)]] for site in (few, many))
+    command = [peers.CHECK_JSONSCHEMA, "--schemafile"]
+    shapes = [peers.calls(site, schemas, *command) for site in (few, many)]
+    beside = "check-jsonschema"
+    what = f"{count // 10:,} incidents / {beside}"
+    yield from interleaved(Pair(what, some, shapes[0], min(rounds, 2), 0.1, held=0.5))
+    reading = [[sys.executable, "-c", peers.READING, str(many)]]
+    floor = "reading every byte, decoding the JSON"
+    yield from interleaved(
+        Pair(f"{count:,} incidents / {beside}", all_of_it, shapes[1], 1, 0.1, held=0.5),
+        Pair(f"{count:,} incidents / {floor}", all_of_it, reading, 1, 4, held=16),
+        Pair(f"{count:,} / {count // 10:,} incidents", all_of_it, some, 1, 11),
+    )
+
+
+def changes(folder: Path, count: int, rounds: int) -> Iterator[Row]:
+    """A pull request that touches three records, among many and among ten."""
+    ten, many = (sites.committed(sites.many(folder, number)) for number in (10, count))
+    here, there = (sites.pull_request(site, 3) for site in (many, ten))
+    ours = [desk("check", "--scope", "changed")]
+    what = f"a pull request in three of {count:,} / in three of 10"
+    yield from interleaved(Pair(what, ours, ours, 2 * rounds, 1.3, many, here, ten, there))
+
+
+def histories(folder: Path, count: int, rounds: int) -> Iterator[Row]:
+    """What git knows of one record among many, beside one look at its log."""
+    site = sites.long_history(folder / "long", count, 2 * count)
+    place = f"{sites.INCIDENTS}/{sites.name_of(0)}"
+    without = desk("check", place)
+    log = ["git", "log", "--name-only", "--", place]
+    what = f"one incident with its history of {2 * count:,} commits / without + git log"
+    ours = [desk("check", "--history", place)]
+    yield from interleaved(Pair(what, ours, [without, log], rounds, 1.5, site))
+
+
+def action(folder: Path, _: int, rounds: int) -> Iterator[Row]:
+    """The Action from nothing to a verdict, beside a new environment with the same packages."""
+    one = sites.many(folder, 1)
+    python, place = sys.executable, str(folder)
+    ours = [["sh", "-c", peers.ACTION, "sh", python, ACTION, place]]
+    venv = [["sh", "-c", peers.VENV, "sh", python, LOCK, GATES[1], place, str(one)]]
+    asked = {"INCIDENT_GATES_PATH": str(one)}
+    what = "the Action, from nothing to the verdict / venv + pip"
+    yield from interleaved(Pair(what, ours, venv, min(rounds, 3), 0.6, asked=asked))
+
+
+def packaging(folder: Path, count: int, rounds: int) -> Iterator[Row]:
     """A package of each record beside sums and an archive by hand, and verifying one."""
-    many = committed(corpus(folder, count))
-    by_hand = [["sh", "-c", BY_HAND, "sh", str(many), str(folder)]]
-    what = f"{count:,} incidents packaged and bundled / sha256sum + zip"
-    yield Pair(what, [[*PACKAGE, str(many), "--bundle"]], by_hand, 2, "≤ 2")
-    bundle = many / ".artifacts/incidents/INC-2026-00000/INCIDENT-EVIDENCE-BUNDLE.zip"
-    unzipped = [["sh", "-c", UNZIP, "sh", str(bundle), str(folder / "unzipped")]]
+    number = max(10, count // 10)
+    many = sites.committed(sites.many(folder, number))
+    by_hand = [["sh", "-c", peers.BY_HAND, "sh", str(many), str(folder)]]
+    what = f"{number:,} incidents packaged and bundled / sha256sum + zip"
+    ours = [[*PACKAGE, str(many), "--bundle"]]
+    yield from interleaved(Pair(what, ours, by_hand, 1, 2, held=4))
+    bundle = many / sites.INCIDENTS / sites.name_of(0) / "INCIDENT-EVIDENCE-BUNDLE.zip"
+    unzipped = [["sh", "-c", peers.UNZIP, "sh", str(bundle), str(folder / "unzipped")]]
     what = "one bundle verified / unzip + sha256sum"
-    yield Pair(what, [desk("verify", str(bundle))], unzipped, rounds, "≤ 3")
+    ours = [desk("verify", str(bundle))]
+    yield from interleaved(Pair(what, ours, unzipped, rounds, 3, held=5))
 
 
-def at_the_desk(folder: Path, count: int, rounds: int) -> Iterator[Pair]:
+def at_the_desk(folder: Path, count: int, rounds: int) -> Iterator[Row]:
     """What a person waits for: the statement on one incident, and an id completed among many."""
-    one, many = folder / "one", folder / "many"
-    shutil.copytree(ROOT / "examples/in-progress-3", one)
-    what, version = "status / check-jsonschema --version", [[CHECK_JSONSCHEMA, "--version"]]
-    yield Pair(what, [desk("status")], version, rounds, "≤ 1", one)
-    for number in range(10 * count):
-        (many / f".artifacts/incidents/INC-2026-{number:05}").mkdir(parents=True)
-    subprocess.run(["git", "init", "-q", str(many)], check=True)  # noqa: S607
+    one, many = folder / "in-progress", folder / "named"
+    shutil.copytree(sites.ROOT / "examples/in-progress-3", one)
+    what, version = "status / check-jsonschema --version", [[peers.CHECK_JSONSCHEMA, "--version"]]
+    yield from interleaved(Pair(what, [desk("status")], version, rounds, 1, one))
+    for number in range(count):
+        (many / sites.INCIDENTS / sites.name_of(number)).mkdir(parents=True)
+    sites.git(many, "init", "--quiet")
     asked = {
         "_INCIDENT_GATES_COMPLETE": "bash_complete",
         "COMP_WORDS": "incident-gates status --incident INC-2026-0004",
         "COMP_CWORD": "3",
     }
     floor = [[sys.executable, "-c", "pass"], ["git", "--version"]]
-    what = f"an id completed among {10 * count:,} / python -c pass + git --version"
-    yield Pair(what, [desk()], floor, 3 * rounds, "≤ 1.5", many, asked)
+    what = f"an id completed among {count:,} / python -c pass + git --version"
+    yield from interleaved(Pair(what, [desk()], floor, 3 * rounds, 1.5, many, asked))
+
+
+PARTS = {
+    one_incident: "one incident / importing, check-jsonschema, jsonvet, sourcemeta",
+    many_incidents: "incidents / check-jsonschema, reading",
+    changes: "a pull request",
+    histories: "history git log",
+    action: "the Action venv pip",
+    packaging: "packaged and bundled verified",
+    at_the_desk: "status id completed",
+}
 
 
 def measure(count: int, rounds: int, only: str) -> Iterator[Row]:
-    """Every row of the table, or those whose name holds some words."""
-    for part in (judging, packaging, at_the_desk):
-        with tempfile.TemporaryDirectory() as folder:
-            for pair in part(Path(folder), count, rounds):
-                # What is verified must have been packaged.
-                if only in pair.what or (part is packaging and "bundled" in pair.what):
-                    yield interleaved(pair)
+    """Every row of the table, or those of the parts and names that hold some words."""
+    with tempfile.TemporaryDirectory() as folder:
+        for part, about in PARTS.items():
+            if only in about:
+                yield from part(Path(folder), count, rounds)
 
 
 HEAD = (
@@ -233,9 +252,8 @@ HEAD = (
 def line(row: Row) -> str:
     """One row of the table as Markdown."""
     ratio = f"{row.ratio.seconds:.2f} | {row.ratio.cpu:.2f}"
-    if row.aim.startswith("memory"):
-        ratio = f"memory {row.ratio.mebibytes:.2f} |"
-    return f"| {row.what} | {_shown(row.ours)} | {_shown(row.peer)} | {ratio} | {row.aim} |"
+    aim = f"≤ {row.pair.aim:g}{'' if row.ratio.seconds <= row.pair.aim else ': missed'}"
+    return f"| {row.pair.what} | {_shown(row.ours)} | {_shown(row.peer)} | {ratio} | {aim} |"
 
 
 def _shown(run: Run) -> str:
@@ -245,28 +263,28 @@ def _shown(run: Run) -> str:
 def main() -> None:
     """Measures, prints, and keeps the table where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--incidents", type=int, default=1000)
+    parser.add_argument("--incidents", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="", metavar="WORDS", help="rows that hold these words")
+    parser.add_argument("--only", default="", metavar="WORDS", help="parts that hold these words")
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--check", action="store_true")
     given = parser.parse_args()
     # Without the compiled files, every process would compile the modules anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    lines = list(HEAD)
     print(*HEAD, sep="\n", flush=True)
+    rows = []
     for row in measure(given.incidents, given.rounds, given.only):
-        lines.append(line(row))
-        print(lines[-1], flush=True)
-    shown = "\n".join(lines)
+        rows.append(row)
+        print(line(row), flush=True)
     if given.write:
-        machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.system()}"
         command = shlex.join(["python", "bench/run.py", *sys.argv[1:]])
-        page = (
-            "# Measured\n\n"
+        said = (
             "Whole processes and their children, run in turns; times are medians, ratios are "
-            f"medians of each round's ratio. {machine}. Command: `{command}`.\n\n{shown}\n"
+            f"medians of each round's ratio. {results.machine()}. Command: `{command}`."
         )
-        (ROOT / "bench/RESULTS.md").write_text(page, encoding="utf-8")
+        results.keep("Speed", "\n".join([said, "", *HEAD, *map(line, rows)]))
+    if given.check and not all(row.well for row in rows):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":
