@@ -15,6 +15,9 @@ BENCH  := $(VENV)/.bench
 FUZZ   := $(VENV)/.fuzz
 MUTANT := $(VENV)/.mutants
 
+# What `make bench` takes: one incident, a tenth of these, and all of them.
+INCIDENTS ?= 10000
+ROUNDS ?= 5
 # For all targets of `make fuzz` together.
 SECONDS ?= 60
 # Of bench/mutation/config.yaml; none: all of them, which takes hours.
@@ -51,7 +54,7 @@ docs: $(DEV)    ## write the generated pages, pictures and lists anew
 	@for page in $(DOCS); do $(PY) $$page || exit 1; done
 
 bench: $(BENCH) ## measure against the other tools
-	@$(PY) bench/run.py
+	@$(PY) bench/run.py --incidents $(INCIDENTS) --rounds $(ROUNDS) --check
 	@$(PY) bench/phases.py
 
 fuzz: $(FUZZ)   ## fuzz the door and the escapers: make fuzz SECONDS=3600

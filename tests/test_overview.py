@@ -70,7 +70,7 @@ def test_each_repository_is_a_row_the_worst_first() -> None:
     assert found["shop/bad"]["failed_gates"] == ["mitigation", "resolution"]
     assert (found["shop/bad"]["critical"], found["shop/bad"]["says"]) == (2, "1 failed")
     assert (found["shop/none"]["says"], found["shop/good"]["says"]) == ("no incident", "1 passed")
-    assert "there is no report" in found["shop/gone"]["says"]
+    assert "there is no report gone.json" in found["shop/gone"]["says"]
     assert done.exit_code == 3
 
 
@@ -111,6 +111,15 @@ def test_what_was_judged_otherwise_could_not_be_told(
     other.write_text(json_report.written(data), "utf-8")
     done = page(f"shop/good={good}", f"shop/other={other}", "--format", "json")
     assert [row["verdict"] for row in rows(done)] == ["error", "passed"]
+    assert done.exit_code == 3
+
+
+def test_a_report_that_says_better_than_its_incidents_is_no_pass() -> None:
+    bad = judged("contradictions")
+    data = json.loads(bad.read_text("utf-8")) | {"verdict": "passed", "exit_code": 0}
+    bad.write_text(json_report.written(data), "utf-8")
+    done = page(f"shop/bad={bad}", "--format", "json")
+    assert [row["verdict"] for row in rows(done)] == ["error"]
     assert done.exit_code == 3
 
 

@@ -201,7 +201,8 @@ def test_shards_are_of_about_one_size() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["0/3", "4/3", "1", "1/", "/3", "a/3", "1/0", "-1/3", "1/1001", "01/3", "1/3/5", "١/٣"]
+    "wrong",
+    ["", "0/3", "4/3", "1", "1/", "/3", "a/3", "1/0", "-1/3", "1/1001", "01/3", "1/3/5", "١/٣"],
 )
 def test_a_shard_is_k_of_n(wrong: str) -> None:
     done = check("--shard", wrong)
@@ -309,6 +310,7 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         "not those that were listed",
     ),
     "a better verdict": (lambda d: first_failed(d).update(verdict="passed"), "contradicts itself"),
+    "a better verdict on all": (put("verdict", "not_applicable"), "better than that on its"),
     "an unknown key": (put("incidents", 0, "note", "x"), "no report of incident-gates"),
     "a wrong type": (put("exit_code", "0"), "no report of incident-gates"),
     "a missing key": (lambda d: d["incidents"][0].pop("state"), "it was changed"),
@@ -329,7 +331,7 @@ def test_a_whole_report_is_joined_with_nothing(whole: dict[str, bytes], tmp_path
     (tmp_path / "whole.json").write_bytes(whole["json"])
     done = merged([tmp_path / "whole.json"])
     assert (done.code, done.printed) == (3, "")
-    assert "report of no shard" in done.error
+    assert "written without --shard" in done.error
 
 
 def test_every_shard_must_be_there_once(three: list[Path], tmp_path: Path) -> None:

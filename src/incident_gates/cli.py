@@ -226,7 +226,7 @@ def _job(
         {name: value for name, value in thresholds.items() if value is not None},
         policy,
         as_of,
-        part=shards.parsed(shard) if shard else None,
+        part=None if shard is None else shards.parsed(shard),
         now=now,
         allow_empty=allow_empty,
     )

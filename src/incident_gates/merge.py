@@ -89,6 +89,10 @@ def read(path: Path) -> Report:
         if _contradicts_itself(incident):
             said = f"the verdict on {incident.incident_id} is not what its gates say"
             raise CouldNotTell(f"{path} contradicts itself: {said}.")
+    worst = run.worst(report.incidents)
+    if worst and run.WORST_FIRST.index(report.verdict) > run.WORST_FIRST.index(worst):
+        said = "its verdict is better than that on its incidents"
+        raise CouldNotTell(f"{path} contradicts itself: {said}.")
     return report
 
 
@@ -115,7 +119,7 @@ def _part(path: Path) -> Part:
     """The report of a shard, which holds the incidents that belong there and no others."""
     report = read(path)
     if report.shard is None:
-        raise CouldNotTell(f"{path} is the report of no shard: it says all that it has to say.")
+        raise CouldNotTell(f"{path} was written without --shard: there is nothing to join it with.")
     shard = report.shard
     own = all(shards.number_of(i.path, shard.parts) == shard.number for i in report.incidents)
     if not own or len(report.incidents) != len(shard.positions):

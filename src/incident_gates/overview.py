@@ -81,7 +81,7 @@ def _named(entries: Sequence[str]) -> dict[str, str]:
 def _report(file: Path) -> Report | str:
     """A report, or why there is none."""
     if not file.is_file():
-        return "there is no report: it could not be checked out, or not be judged"
+        return f"there is no report {file}: it could not be checked out, or not be judged"
     try:
         report = merge.read(file)
     except GateError as error:
