@@ -663,3 +663,18 @@ def test_planted_modules_are_not_imported(tmp_path: Path) -> None:
             )
             assert done.returncode == 0, traceless(done)
     assert not marker.exists()
+
+
+def test_a_folder_deeper_than_python_can_descend_stops_nobody(tmp_path: Path) -> None:
+    site = site_of(tmp_path / "site", "in-progress-2")
+    here = os.open(site / INCIDENT, os.O_RDONLY)
+    for _ in range(1200):
+        os.mkdir("d", dir_fd=here)  # noqa: PTH102 - no path to it is short enough
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    done = ran(site, "record", "event", "hello")
+    # What tidies up after tests descends as Python does.
+    subprocess.run(["rm", "-rf", str(site)], check=True)
+    assert done.returncode == 0, traceless(done)

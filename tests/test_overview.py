@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -186,3 +187,60 @@ def test_a_workflow_gets_the_page_as_its_summary(monkeypatch: pytest.MonkeyPatch
     assert "\nerror\n" in Path("GITHUB_OUTPUT").read_text()
     assert "| ? COULD NOT TELL |" in Path("GITHUB_STEP_SUMMARY").read_text("utf-8")
     assert json.loads(Path("page.json").read_text())["exit_code"] == done.exit_code == 3
+
+
+# --- an audited repository is a stranger's -------------------------------------------------------
+
+
+def audited(name: str, example: str = "") -> Path:
+    """A repository as it was checked out, with an example in it."""
+    folder = Path(name)
+    (folder / ".git").mkdir(parents=True)
+    if example:
+        shutil.copytree(EXAMPLES / example, folder, dirs_exist_ok=True)
+    return folder
+
+
+def audit(folder: Path) -> Result:
+    words = ["check", str(folder), "--allow-empty", *NOW, "--format", "json"]
+    return CliRunner().invoke(cli.main, words)
+
+
+@pytest.mark.parametrize("decoy", ["INC-1", "."])
+def test_what_lies_at_the_top_hides_no_incident(decoy: str) -> None:
+    folder = audited("audited", "contradictions")
+    good = EXAMPLES / "complete/.artifacts/incidents/INC-2026-0042"
+    shutil.copytree(good, folder / decoy, dirs_exist_ok=True)
+    done = audit(folder)
+    judged = {i["path"]: i["verdict"] for i in json.loads(done.stdout)["incidents"]}
+    (hidden,) = (verdict for path, verdict in judged.items() if ".artifacts" in path)
+    assert (hidden, done.exit_code) == ("failed", 1)
+
+
+@pytest.mark.parametrize("link", [".artifacts", ".artifacts/incidents"])
+def test_evidence_of_others_is_not_taken_for_its_own(link: str) -> None:
+    shutil.copytree(EXAMPLES / "complete/.artifacts", ".artifacts")
+    folder = audited("audited")
+    (folder / link).parent.mkdir(exist_ok=True)
+    (folder / link).symlink_to(Path(link).absolute(), target_is_directory=True)
+    done = audit(folder)
+    assert done.exit_code == 3
+    assert "a link that leads out of the repository" in " ".join(done.output.split())
+
+
+def test_a_link_inside_a_repository_is_followed() -> None:
+    folder = audited("audited", "complete")
+    (folder / ".artifacts").rename(folder / "evidence")
+    (folder / ".artifacts").symlink_to("evidence", target_is_directory=True)
+    assert audit(folder).exit_code == 0
+
+
+def test_the_name_of_a_gate_comes_from_a_file_and_is_escaped() -> None:
+    bad = judged("contradictions", "--shard", "1/1")
+    data = json.loads(bad.read_text("utf-8"))
+    for gate in data["incidents"][0]["gates"]:
+        gate["name"] = "Severity\x1b]0;owned\x07"
+    bad.write_text(json_report.written(data), "utf-8")
+    done = CliRunner().invoke(cli.main, ["check", "--merge", str(bad)])
+    assert "owned" in done.stdout
+    assert "\x1b" not in done.stdout

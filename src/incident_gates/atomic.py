@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from incident_gates.evidence import bounds
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -96,10 +98,16 @@ def _claimed(path: Path) -> bool:
 
 def tidy(folder: Path) -> None:
     """Removes what killed runs left unfinished in a folder; whoever asks has it to themselves."""
-    for path in folder.rglob(f".*{UNFINISHED}"):
-        if _LEFTOVER.fullmatch(path.name) and path.is_file() and not path.is_symlink():
-            with suppress(OSError):
-                path.unlink()
+    waiting = [(os.fspath(folder), 0)]
+    while waiting:
+        place, depth = waiting.pop()
+        with suppress(OSError), os.scandir(place) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    waiting += [(entry.path, depth + 1)] if depth < bounds.ATTACHMENT_DEPTH else []
+                elif _LEFTOVER.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                    with suppress(OSError):
+                        Path(entry.path).unlink()
 
 
 def _begun(path: Path) -> tuple[int, Path]:

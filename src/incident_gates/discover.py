@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates import policy as policies
-from incident_gates.errors import UsageError
+from incident_gates.errors import CouldNotTell, UsageError
 from incident_gates.evidence import bounds, files, history
 from incident_gates.evidence.refusal import Refusal
 from incident_gates.incident import Record
@@ -226,6 +226,9 @@ def _in_repository(base: Path, policy: Policy, protocol: Protocol) -> Iterable[t
     for name in policy.data.get("roots", (ROOT,)):
         folder = base / name
         if folder.is_dir():
+            real, inside = folder.resolve(), base.resolve()
+            if inside not in (real, *real.parents):
+                raise CouldNotTell(f"{name} is behind a link that leads out of the repository.")
             root = root_at(folder)
             yield from incidents(Root(folder, root.site, base), protocol)
 
@@ -233,6 +236,10 @@ def _in_repository(base: Path, policy: Policy, protocol: Protocol) -> Iterable[t
 def _at(path: Path, policy: Policy, protocol: Protocol) -> Iterable[tuple[Root, Path]]:
     """What a path means: a file of an incident, an incident, a root, or a repository."""
     folder = path if path.is_dir() else path.parent
+    whole = path.is_dir() and (path / ".git").exists()
+    if whole:
+        # Whatever lies at the top of a repository hides none of its incidents.
+        yield from _in_repository(path, policy, protocol)
     if holds_incident(folder, protocol):
         flat = _is_root(folder, policy)
         root = root_at(folder if flat else folder.parent)
@@ -243,7 +250,7 @@ def _at(path: Path, policy: Policy, protocol: Protocol) -> Iterable[tuple[Root, 
         yield from incidents(root_at(folder), protocol)
     elif folder.name == ".artifacts" and (folder / "incidents").is_dir():
         yield from incidents(root_at(folder / "incidents"), protocol)
-    else:
+    elif not whole:
         yield from _in_repository(folder, policy, protocol)
 
 

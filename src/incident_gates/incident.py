@@ -175,7 +175,7 @@ _PLACEHOLDER = re.compile(
     | n/a(?::\s*(?:n/?a|none|nothing|nil|null|because|not\ (?:available|applicable)))?\Z
     | to\ be\ (?:determined|defined|decided|announced|added|written|filled\ in)\Z
     | lorem\ ipsum\b
-    | <(?!https?:)[^<>]*>\Z | \[[^\[\]]*\ [^\[\]]*\]\Z  # <who>, [describe the impact]""",
+    | <(?!https?:)[^<>]*>\Z | \[(?=[^\[\]]*\ )[^\[\]]*\]\Z  # <who>, [describe the impact]""",
     re.IGNORECASE | re.VERBOSE,
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections import Counter
 from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -211,16 +212,22 @@ class Limits:
     @cached_property
     def _identities(self) -> dict[str, str]:
         """Every name and handle that the policy knows, folded, to one canonical name."""
-        return {
-            fold(alias): fold(person["name"])
-            for person in self.policy.data.get("people", ())
-            for alias in (person["name"], *person.get("handles", ()), *person.get("git", ()))
-        }
+        people = self.policy.data.get("people", ())
+        alike = Counter(fold(person["name"]) for person in people)
+        found: dict[str, str] = {}
+        for person in people:
+            own = fold(person["name"])
+            # Two people whom only accents tell apart are two, if the policy lists both.
+            own = own if alike[own] == 1 else _exact(person["name"])
+            for alias in (person["name"], *person.get("handles", ()), *person.get("git", ())):
+                found |= {fold(alias): own, _exact(alias): own}
+        return found
 
     def identity(self, name: str) -> str:
         """One spelling for a person, however the record writes the name, handle or address."""
         whole, own = _spellings(name[: bounds.NAME_CHARS])
-        return self._identities.get(whole) or self._identities.get(own, own)
+        known = self._identities
+        return known.get(_exact(name)) or known.get(whole) or known.get(own, own)
 
     def knows(self, name: str) -> bool:
         """Whether the policy lists someone; one that lists nobody has nothing against anyone."""
@@ -262,6 +269,11 @@ def looser(entry: Mapping[str, Any], value: float, than: float) -> bool:
     return value > than if entry["comparison"] == "<=" else value < than
 
 
+def _exact(name: str) -> str:
+    """A name with its accents: what tells two people of the policy apart."""
+    return " ".join(unicodedata.normalize("NFKC", name[: bounds.NAME_CHARS]).casefold().split())
+
+
 @lru_cache(maxsize=_MANY)
 def fold(name: str) -> str:
     """A name as people compare it: letters and digits alone.
@@ -271,7 +283,7 @@ def fold(name: str) -> str:
     """
     bare = _BRACKETED.sub(" ", _without_accents(name[: bounds.NAME_CHARS]))
     plain = _LAST_NAME_FIRST.sub(r"\2 \1", bare.strip())
-    seen = "".join(c if c.isalnum() else "" if _unseen(c) else " " for c in plain)
+    seen = "".join(c if _spoken(c) else "" if _unseen(c) else " " for c in plain)
     alike = seen.translate(_LOOK_ALIKE)
     return " ".join((alike if alike.isascii() else seen).casefold().split())
 
@@ -285,6 +297,14 @@ def _spellings(name: str) -> tuple[str, str]:
 def _without_accents(name: str) -> str:
     apart = unicodedata.normalize("NFKD", name)
     return unicodedata.normalize("NFKC", _ACCENTS.sub("", apart))
+
+
+def _spoken(character: str) -> bool:
+    """A letter or digit, or the vowel sign of a script that writes vowels as marks."""
+    if character.isalnum():
+        return True
+    name = unicodedata.name(character, "")
+    return "VOWEL SIGN" in name or "THAI CHARACTER" in name
 
 
 def _unseen(character: str) -> bool:

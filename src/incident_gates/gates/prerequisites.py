@@ -447,7 +447,8 @@ def customer_notice_is_flagged(chain: Chain, limits: Limits) -> Iterator[Breach]
 
 def _customers(audience: str) -> bool:
     """Whether an audience is customers, such as ``all_customers``; customer support is none."""
-    return "customers" in audience.split("_")
+    words = set(audience.split("_"))
+    return "customers" in words and not words & {"internal", "success", "support"}
 
 
 @rule(

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from incident_gates import derived, facts
+from incident_gates import derived
 from incident_gates.chain import FAILED_OUTCOMES, once
 from incident_gates.evidence.times import Order, Overlapping, elapsed, order, show_duration
 from incident_gates.incident import gives_reason
@@ -463,9 +463,9 @@ def checks_are_different(chain: Chain, limits: Limits) -> Iterator[Breach]:
     for check in chain.critical_checks:
         if check.passed and check.latest:
             about = check.node["description"].text or planned.get(check.id, "")
-            seen = facts.slug(check.latest.node["evidence"].text)
+            seen = _plain(check.latest.node["evidence"].text)
             kind, saw = ("", _NUMBER.sub("", seen)) if about else (check.kind, seen)
-            alike[check.service, facts.slug(about), kind, saw].append(check)
+            alike[check.service, _plain(about), kind, saw].append(check)
     for same in alike.values():
         if len(same) > 1:
             ids = ", ".join(c.id for c in same[:SHOWN])
@@ -475,6 +475,11 @@ def checks_are_different(chain: Chain, limits: Limits) -> Iterator[Breach]:
 
 
 _NUMBER = re.compile(r"[0-9]+")
+
+
+def _plain(text: str) -> str:
+    """The words of a text in any script, without case and punctuation."""
+    return " ".join(re.findall(r"\w+", text.casefold()))
 
 
 @rule(
@@ -531,7 +536,8 @@ def _differ(key: str, asked: str, stated: str) -> bool:
     """Whether two values differ; of a description, only its numbers must be the same."""
     if key != "description":
         return asked != stated
-    return not _figures(stated) <= _figures(asked)
+    asked_for, said = _figures(asked), _figures(stated)
+    return bool(said - asked_for and asked_for - said)
 
 
 # What was planned under one id may be compared with many checks.

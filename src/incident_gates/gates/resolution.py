@@ -353,7 +353,9 @@ def _means_nothing(
     if day and (day > last or (begun and day < begun - timedelta(days=1))):
         when = "so late that nobody will ask" if day > last else "before the incident"
         said = f"{subject} is due on {due.text}, {when}"
-        yield Breach(due.place, said, f"at most {last}", subject=subject)
+        # A ticket may be older than the incident that shows its worth, and long overdue.
+        level, expected = ("", f"at most {last}") if day > last else (WARNING, f"from {begun} on")
+        yield Breach(due.place, said, expected, subject=subject, level=level)
 
 
 def _day(text: str) -> date | None:
@@ -404,13 +406,14 @@ def every_kind_is_archived(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Log, dashboard and diff each occur, or are not available for a reason."""
     manifest = chain.record.node(MANIFEST)
     seen = dict.fromkeys((d.sha256 for d in chain.record.own()), "a part of the record itself")
-    excused = {n["kind"].text for n in manifest["not_available"] if gives_reason(n["reason"].text)}
+    named = {n["kind"].text: gives_reason(n["reason"].text) for n in manifest["not_available"]}
     for kind in limits.protocol.data["rca_floor"]:
         items = [item for item in manifest["items"] if item["kind"].text == kind]
         wanting = [_shows_nothing(chain, item, seen) for item in items]
         seen |= {item["sha256"].text: f"archived as {kind}" for item in items}
-        if kind not in excused and all(wanting):
-            why = f": {wanting[0]}" if wanting else ""
+        if not named.get(kind) and all(wanting):
+            no_reason = ["not_available gives no reason why"] if kind in named else []
+            why = "".join(f": {said}" for said in (*wanting, *no_reason)[:1])
             place = items[0].place if items else manifest["items"].place
             yield Breach(place, f"no {kind} is archived{why}", subject=kind)
 

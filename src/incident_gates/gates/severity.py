@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from incident_gates.chain import Chain, Consensus
+    from incident_gates.evidence.places import Pointer
     from incident_gates.evidence.times import Time
     from incident_gates.facts import Notice
     from incident_gates.policy import Limits
@@ -286,8 +287,7 @@ def beginning_is_in_order(chain: Chain, limits: Limits) -> Iterator[Breach]:
 )
 def downgrade_is_agreed(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """A downgrade in force when something was run has as many assessors as what it replaced."""
-    acted_upon = [chain.in_force(e.started) for e in chain.executions if e.started]
-    relied_on = {c.classification.node.pointer for c in acted_upon if c}
+    relied_on = _relied_on(chain)
     bar: Severity | None = None
     for consensus in chain.consensus:
         severity, people = consensus.severity, len(consensus.agreeing)
@@ -299,7 +299,25 @@ def downgrade_is_agreed(chain: Chain, limits: Limits) -> Iterator[Breach]:
         elif node.pointer in relied_on:
             said = f"{people} of {bar.assessors} assessors made {bar.name} a {severity.name}"
             about = f"{said}, before something was run"
-            yield Breach(node["assessors"].place, about, subject=severity.name)
+            level = relied_on[node.pointer]
+            yield Breach(node["assessors"].place, about, subject=severity.name, level=level)
+
+
+def _relied_on(chain: Chain) -> dict[Pointer, str]:
+    """Each classification that something was run under, and how much a lone downgrade weighs.
+
+    Once the service has recovered, a permanent fix hides no rollback: a WARNING.
+    """
+    levels: dict[Pointer, str] = {}
+    for execution in chain.executions:
+        begun, recovered = execution.started, chain.recovered
+        agreed = chain.in_force(begun) if begun else None
+        if begun and agreed:
+            after = recovered is not None and order(recovered, begun) is Order.PROVEN
+            level = WARNING if after and execution.purpose == "permanent_fix" else ""
+            at = agreed.classification.node.pointer
+            levels[at] = levels.get(at, level) and level
+    return levels
 
 
 # --- notices -------------------------------------------------------------------------------------

@@ -134,7 +134,7 @@ def _headline(incident: IncidentReport, paint: Callable[[str, str], str]) -> str
 def _gate_line(gate: GateReport, paint: Callable[[str, str], str]) -> str:
     mark = paint(MARKS[gate.status], COLOURS[gate.status])
     number = str(gate.number) if gate.number else " "
-    name = gate.name.split(" ")[0]
+    name = visible(gate.name.split(" ")[0])
     summary = visible(gate.summary, 60)
     if gate.status is Status.PENDING:
         note = NOT_DUE[gate.id]
@@ -208,8 +208,8 @@ def _failed_block(gate: GateReport, text: Mapping[str, str]) -> Iterator[str]:
     failing = [f for f in gate.findings if f.fails]
     actual = "; ".join(dict.fromkeys(visible(f.message, 80) for f in failing[:3]))
     more = f"; and {len(failing) - 3} more" if len(failing) > 3 else ""  # noqa: PLR2004
-    yield f"[RAY GATE FAILED: {gate.name} Gate]"
-    yield f"> \"Quality gate '{gate.name} Gate' failed."
+    yield f"[RAY GATE FAILED: {visible(gate.name)} Gate]"
+    yield f"> \"Quality gate '{visible(gate.name)} Gate' failed."
     for label, said in (
         ("Criteria", text["criteria"]),
         ("Actual", (actual or "a warning, under --strict") + more),

@@ -373,8 +373,13 @@ def another_version(decided: str, stated: str) -> bool:
 @lru_cache(maxsize=4)
 def _versions(text: str) -> tuple[frozenset[str], frozenset[str]]:
     """The versions that a text names, and how they are written."""
-    named = frozenset(w for w in _tokens(text) if _VERSION.fullmatch(w))
-    return named, frozenset(re.sub(r"[0-9]+", "0", version) for version in named)
+    found = _NAMED.findall(text)
+    named = frozenset(version.removeprefix("v") for version in found)
+    return named, frozenset(re.sub(r"[0-9]+", "0", version) for version in found)
+
+
+# A version also where it ends an image or an option: api:v1.2.3, --to=v1.2.3.
+_NAMED = re.compile(r"(?<![\w.])v?[0-9]+(?:\.[0-9]+)+(?![\w-]|\.\w)")
 
 
 @rule(
@@ -392,9 +397,12 @@ def versions_are_those_decided(chain: Chain, limits: Limits) -> Iterator[Breach]
         decision, arrived = chain.decision_of(execution), execution.node["propagation_evidence"]
         action = decision.node["action"].text if decision else ""
         if decision and another_version(action, arrived.text):
+            # What is gone is named as often as what came; that alone is no other version.
+            replaced = chain.record.node("production-deployment-report.json")["release"].text
+            level = WARNING if _versions(arrived.text)[0] <= _versions(replaced)[0] else ""
             said = f"another version than {decision.id} decided arrived with {execution.id}"
             people = (execution.operator,)
-            yield Breach(arrived.place, said, action, (arrived.text,), execution.id, people)
+            yield Breach(arrived.place, said, action, (arrived.text,), execution.id, people, level)
     target, back = chain.checklist["rollback_target"], _actions_back(chain, limits)
     if back and all(another_version(action, target.text) for action in back):
         said = f"{target.text} was made ready, and no decision names it"
@@ -426,17 +434,24 @@ def rollback_is_called_one(chain: Chain, limits: Limits) -> Iterator[Breach]:
     for execution in chain.executions if script and target else ():
         decision, ran = chain.decision_of(execution), _tokens(execution.node["command"].text)
         option = chain.option(decision.option) if decision else None
+        action = decision.node["action"].text if decision else ""
+        forward = set(_tokens(action)) - script - target
+        if forward & set(ran) or not any(map(_VERSION.fullmatch, target)):
+            continue  # the decided version ran, and the rehearsed one is only mentioned; or a flag
         if option and option.strategy not in backward and script | target <= set(ran):
             said = f"{execution.id} ran the rehearsed rollback, which {option.id} calls"
             about, people = f"{said} {option.strategy}", (execution.operator,)
             yield Breach(option.place, about, "rollback", (), execution.id, people)
 
 
+_JOINED = re.compile(r"[/=:]")
+
+
 # A decided action is compared with whatever carried it out.
 @lru_cache(maxsize=4)
 def _tokens(text: str) -> list[str]:
     """The words of an action that name one thing: a version, a file, a digest."""
-    words = (word.strip("`'\",;:()").split("/")[-1] for word in text.split())
+    words = (_JOINED.split(word.strip("`'\",;:()"))[-1] for word in text.split())
     return [w for w in words if re.search(r"[0-9]", w) or re.search(r"\w\.\w", w)]
 
 
