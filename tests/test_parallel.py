@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 import os
 import shutil
 import signal
@@ -55,3 +57,18 @@ def test_records_are_judged_alike_in_one_process_and_in_several(
     monkeypatch.setattr(judgements, "MANY", 2)
     assert run(job) == alone
     assert [report.verdict.value for report in alone.incidents] == ["passed", "failed", "passed"]
+
+
+def _threshold(_: int) -> int:
+    return gc.get_threshold()[0]
+
+
+def test_a_worker_looks_for_cycles_as_seldom_as_we_do() -> None:
+    before, start = gc.get_threshold(), multiprocessing.get_start_method()
+    gc.set_threshold(50_000)
+    multiprocessing.set_start_method("spawn", force=True)
+    try:
+        assert list(parallel.mapped(_threshold, [0], _begin, (1,))) == [50_000]
+    finally:
+        multiprocessing.set_start_method(start, force=True)
+        gc.set_threshold(*before)

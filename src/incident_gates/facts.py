@@ -204,10 +204,8 @@ def _line(
     name: str, section: Section, line: Line, parts: tuple[str, ...]
 ) -> Iterator[_Raw | Unreadable]:
     if times.looks_like_time(line.text):
-        clock = times.Clock(date(2000, 1, 1))
-        read = clock.read(line.text)
-        rest = read[1] if read else ""
-        pieces = re.split(r"\s[-–—|]\s", " ".join(rest.split()), maxsplit=len(parts) - 1)
+        rest = " ".join(times.after_time(line.text).split())
+        pieces = re.split(r"\s[-–—|]\s", rest, maxsplit=len(parts) - 1)
         columns = dict(zip(parts, pieces, strict=False))
         yield _Raw(line.text, columns, line.line, section.title)
     elif line.depth == 1 and not _KEYED.match(line.text):

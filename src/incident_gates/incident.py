@@ -241,8 +241,8 @@ class Record:
         self._documents: dict[str, Document | None] = {}
         self._blanks: dict[str, Document] = {}
         self._digests: dict[str, str] = {}
-        self._unhashed = bounds.INCIDENT_BYTES
         self._blank_files: dict[str, bool] = {}
+        self._unhashed = bounds.INCIDENT_BYTES
 
     def again(self) -> Record:
         """The same record with nothing of it read yet: its files may be others by now."""
@@ -321,22 +321,19 @@ class Record:
 
     def attachment_digest(self, path: str) -> str:
         """The digest of a file that the evidence names; raises Refusal where it may not be read."""
-        # One file under a thousand spellings of its path is hashed once.
+        # One file under a thousand spellings of its path is read once.
         name = str(PurePosixPath(path))
         if name not in self._digests:
-            self._digests[name] = files.digest_under(self.folder, path, self._unhashed)
+            found = files.looked_into(self.folder, path, self._unhashed)
+            self._digests[name], self._blank_files[name] = found
             self._unhashed -= (self.folder / name).lstat().st_size
         return self._digests[name]
 
     def attachment_is_blank(self, path: str) -> bool:
         """Whether a file that can be read holds nothing, or one byte over and over."""
-        name = str(PurePosixPath(path))
-        if name not in self._blank_files:
-            self._blank_files[name] = False
-            with suppress(Refusal):
-                blank = files.is_blank_under(self.folder, path, bounds.INCIDENT_BYTES)
-                self._blank_files[name] = blank
-        return self._blank_files[name]
+        with suppress(Refusal):
+            self.attachment_digest(path)
+        return self._blank_files.get(str(PurePosixPath(path)), False)
 
     def kept_plans(self) -> Iterator[Markdown]:
         """Earlier mitigation plans, one by one: copies in the folder, and what git holds of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,8 +39,15 @@ def mapped(
     from concurrent.futures.process import BrokenProcessPool
 
     try:
-        with ProcessPoolExecutor(_cores(), initializer=begin, initargs=given) as pool:
+        start = (gc.get_threshold(), begin, given)
+        with ProcessPoolExecutor(_cores(), initializer=_started, initargs=start) as pool:
             yield from pool.map(work, items, chunksize=chunk)
     except BrokenProcessPool as error:
         said = "A worker process was killed; not everything was done. Run it again."
         raise CouldNotTell(said) from error
+
+
+def _started(threshold: tuple[int, int, int], begin: Callable[..., None], given: Any) -> None:
+    """A process that is not a fork, as on macOS or Python 3.14, inherits no setting of ours."""
+    gc.set_threshold(*threshold)
+    begin(*given)

@@ -25,6 +25,7 @@ NOT_COUNTED: Final = ("INCIDENT-EVIDENCE-BUNDLE.zip",)
 # its writer. Windows has neither, but needs BINARY.
 _FLAG_NAMES: Final = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY")
 _FLAGS: Final = os.O_RDONLY | sum(getattr(os, name, 0) for name in _FLAG_NAMES)
+_WHITE: Final = b" \t\n\r\v\f"
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
 _BOMS: Final = (
     (codecs.BOM_UTF8, "UTF-8 with a byte order mark"),
@@ -61,15 +62,16 @@ def digest_under(root: Path, relative: str, limit: int) -> str:
     return digest_file(_inside(root, relative), limit)
 
 
-def is_blank_under(root: Path, relative: str, limit: int) -> bool:
-    """Whether a file holds white space and one other byte at most; seldom more than its start."""
-    first = b""
+def looked_into(root: Path, relative: str, limit: int) -> tuple[str, bool]:
+    """The SHA-256 of such a file, and whether it holds white space and one other byte at most."""
+    total, first, blank = hashlib.sha256(), b"", True
     for chunk in _chunks(_inside(root, relative), limit):
-        said = b"".join(chunk.split())
-        first = first or said[:1]
-        if said.strip(first):
-            return False
-    return True
+        total.update(chunk)
+        if blank:  # which is seldom true for longer than the first chunk
+            said = chunk.translate(None, _WHITE)
+            first = first or said[:1]
+            blank = not said.strip(first)
+    return total.hexdigest(), blank
 
 
 def refuse_pointer(data: bytes) -> None:

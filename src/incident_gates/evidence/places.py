@@ -6,7 +6,7 @@ import json
 import re
 from bisect import bisect_right
 from functools import cached_property
-from itertools import accumulate, count
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Pointer = tuple[str | int, ...]
 Place = tuple[int, int, int]
-Inside = dict[Any, tuple[int | None, int]]
+Found = tuple[int | None, int]
 
 # raw_decode is this and a look for what cannot be: the text was accepted already.
 _SCAN: Final = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # typeshed has it not
@@ -24,11 +24,14 @@ _COMMA: Final = re.compile(r"[ \t\r\n]*,?[ \t\r\n]*")
 
 
 class Index:
-    """Where the values of one text stand; each container is walked once, however often asked."""
+    """Where the values of one text stand.
+
+    Each container is walked once, however often asked, and only as far as was asked for.
+    """
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._inside: dict[int, Inside] = {}
+        self._inside: dict[int, tuple[dict[Any, Found], Iterator[tuple[Any, Found]]]] = {}
 
     def locate(self, pointer: Pointer) -> Place:
         """Line, column and length of a value, or of the innermost container that exists."""
@@ -58,15 +61,18 @@ class Index:
         return self._text.split("\n")
 
     @cached_property
-    def _starts(self) -> list[int]:
-        ends = accumulate(map(len, self._lines))
-        return [0, *map(int.__add__, ends, count(1))]
+    def _before(self) -> list[int]:
+        """How many characters stand before each line, line breaks not counted."""
+        return list(accumulate(map(len, self._lines), initial=0))
+
+    def _start(self, index: int) -> int:
+        return self._before[index] + index
 
     def _place(self, start: int) -> Place:
         text = self._text
         length = 1 if text[start] in "[{" else _SCAN(text, start)[1] - start
-        line = bisect_right(self._starts, start)
-        return line, start - self._starts[line - 1] + 1, length
+        line = bisect_right(range(len(self._lines)), start, key=self._start)
+        return line, start - self._start(line - 1) + 1, length
 
     def _walk(self, pointer: Pointer) -> tuple[int | None, int]:
         """The offsets of the last key passed and of the value reached."""
@@ -82,8 +88,14 @@ class Index:
     def _child(self, start: int, step: str | int) -> tuple[int | None, int] | None:
         if start not in self._inside:
             walk = {"{": _members, "[": _items}.get(self._text[start])
-            self._inside[start] = dict(walk(self._text, start)) if walk else {}
-        return self._inside[start].get(step)
+            self._inside[start] = {}, walk(self._text, start) if walk else iter(())
+        known, rest = self._inside[start]
+        if step not in known:
+            for key, where in rest:
+                known[key] = where
+                if key == step:
+                    break
+        return known.get(step)
 
 
 def locate(text: str, pointer: Pointer) -> Place:

@@ -138,7 +138,7 @@ def _instant(match: re.Match[str], day: date) -> datetime:
     micro = int((match["fraction"] or "0").ljust(6, "0")[:6])
     hour, minute, second = int(match["hour"]), int(match["minute"]), int(match["second"] or 0)
     local = datetime(day.year, day.month, day.day, hour, minute, second, micro, timezone.utc)
-    return local - _offset(match)
+    return local - _offset(match) if match["sign"] else local
 
 
 def _offset(match: re.Match[str]) -> timedelta:
@@ -326,9 +326,7 @@ class Clock:
             self.problem = f"{written} is no possible time"
             return None
         self._advance(start)
-        rest = text[match.end() :]
-        separator = _SEPARATOR.match(rest)
-        return time, rest[separator.end() :] if separator else rest
+        return time, _rest(text, match)
 
     def _start(self, match: re.Match[str]) -> datetime:
         day = _date(match) if match["year"] else self.date or date.min
@@ -345,6 +343,18 @@ class Clock:
             self.stepped_back.append(self._entries)
         self._previous = start
         self._entries += 1
+
+
+def after_time(text: str) -> str:
+    """What follows the time that leads a line; "" where none does."""
+    match = _LEADING.match(text)
+    return _rest(text, match) if match else ""
+
+
+def _rest(text: str, time: re.Match[str]) -> str:
+    rest = text[time.end() :]
+    separator = _SEPARATOR.match(rest)
+    return rest[separator.end() :] if separator else rest
 
 
 _MONTH: Final = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from incident_gates.policy import Limits
 
 NEAR_MISS = 0.8
-# Two machines seldom agree to the second, and a record is judged moments after it was written.
 SHOWN = 80
 MANUAL_LOG = "manual-validation-log.md"
 

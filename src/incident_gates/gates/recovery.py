@@ -402,21 +402,30 @@ def every_kind_was_checked(chain: Chain, limits: Limits) -> Iterator[Breach]:
 )
 def checks_follow_propagation(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Each critical check's latest run is after the propagation to its service."""
-    for check in chain.critical_checks:
-        last, latest = _mitigation_before(chain, check), check.latest
-        if last is None or latest is None or not check.passed:
-            continue
-        since, what = last.propagated, "arrived"
-        if since is None:
-            since, what = last.completed or last.started, "ended"
-        yield from in_order(
-            since,
-            latest.time,
-            latest.node["checked_at"].place,
-            f"{check.id} ran {{gap}} before {last.id} had {what}",
-            expected=f"after {since.clock} UTC" if since else "",
-            subject=check.id,
-        )
+    return iter(_unpropagated(chain))
+
+
+@once
+def _unpropagated(chain: Chain) -> tuple[Breach, ...]:
+    """The checks that ran before; the summary asks as well."""
+    return tuple(b for check in chain.critical_checks for b in _before_arrival(chain, check))
+
+
+def _before_arrival(chain: Chain, check: Check) -> Iterator[Breach]:
+    last, latest = _mitigation_before(chain, check), check.latest
+    if last is None or latest is None or not check.passed:
+        return
+    since, what = last.propagated, "arrived"
+    if since is None:
+        since, what = last.completed or last.started, "ended"
+    yield from in_order(
+        since,
+        latest.time,
+        latest.node["checked_at"].place,
+        f"{check.id} ran {{gap}} before {last.id} had {what}",
+        expected=f"after {since.clock} UTC" if since else "",
+        subject=check.id,
+    )
 
 
 def _mitigation_before(chain: Chain, check: Check) -> Execution | None:
@@ -678,5 +687,5 @@ def summary(chain: Chain, limits: Limits) -> str:
     if not total:
         return "no critical check recorded" if chain.executing else ""
     arrived = any(e.propagated for e in chain.mitigations)
-    after = arrived and not any(checks_follow_propagation(chain, limits))
+    after = arrived and not any(_unpropagated(chain))
     return f"{passed}/{total} critical checks{', all after propagation' if after else ''}"

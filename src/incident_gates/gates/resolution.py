@@ -483,23 +483,32 @@ def factors_are_different(chain: Chain, limits: Limits) -> Iterator[Breach]:
 )
 def durations_follow(chain: Chain, limits: Limits) -> Iterator[Breach]:
     """Each duration equals the difference of its anchors, within their precisions."""
+    return iter(_wrong_durations(chain))
+
+
+@once
+def _wrong_durations(chain: Chain) -> tuple[Breach, ...]:
+    """What does not follow; the summary asks as well."""
+    return tuple(b for node in chain.resolution["durations"] for b in _wrong_duration(chain, node))
+
+
+def _wrong_duration(chain: Chain, node: Node) -> Iterator[Breach]:
     anchors = _anchors(chain)
-    for node in chain.resolution["durations"]:
-        begin, end = anchors.get(node["from"].text), anchors.get(node["to"].text)
-        stated = duration(node["value"].text)
-        subject = node["name"].text
-        if stated is None:
-            continue
-        yield from missing(node, "from", "to", subject=subject)
-        yield from _anchors_are_there(chain, node)
-        if node["from"].text and node["from"].text == node["to"].text:
-            said = f"{subject} runs from {node['from'].text} to itself"
-            yield Breach(node["to"].place, said, subject=subject)
-        if begin and end and not _fits(node["value"].text, stated, begin, end):
-            took = _took(begin, end)
-            between = f"{node['from'].text} to {node['to'].text}"
-            said = f"{subject} is {show_duration(stated)}, but {between} is {took}"
-            yield Breach(node["value"].place, said, took, (), subject)
+    begin, end = anchors.get(node["from"].text), anchors.get(node["to"].text)
+    stated = duration(node["value"].text)
+    subject = node["name"].text
+    if stated is None:
+        return
+    yield from missing(node, "from", "to", subject=subject)
+    yield from _anchors_are_there(chain, node)
+    if node["from"].text and node["from"].text == node["to"].text:
+        said = f"{subject} runs from {node['from'].text} to itself"
+        yield Breach(node["to"].place, said, subject=subject)
+    if begin and end and not _fits(node["value"].text, stated, begin, end):
+        took = _took(begin, end)
+        between = f"{node['from'].text} to {node['to'].text}"
+        said = f"{subject} is {show_duration(stated)}, but {between} is {took}"
+        yield Breach(node["value"].place, said, took, (), subject)
 
 
 def _anchors_are_there(chain: Chain, node: Node) -> Iterator[Breach]:
@@ -821,5 +830,5 @@ def summary(chain: Chain, limits: Limits) -> str:
     """What the gate measured, in one line."""
     done, total = _completeness(chain, limits)
     stated = any(duration(n["value"].text) for n in chain.resolution["durations"])
-    agree = stated and not any((*durations_follow(chain, limits), *_duration_agrees(chain)))
+    agree = stated and not any((*_wrong_durations(chain), *_duration_agrees(chain)))
     return f"{done}/{total} elements{' · durations agree' if agree else ''}"
