@@ -678,3 +678,15 @@ def test_a_folder_deeper_than_python_can_descend_stops_nobody(tmp_path: Path) ->
     # What tidies up after tests descends as Python does.
     subprocess.run(["rm", "-rf", str(site)], check=True)
     assert done.returncode == 0, traceless(done)
+
+
+def test_what_a_killed_run_left_among_attachments_is_removed(tmp_path: Path) -> None:
+    site = site_of(tmp_path / "site", "in-progress-2")
+    folder = site / INCIDENT / "attachments"
+    folder.mkdir(exist_ok=True)
+    left, own = folder / ".E-1.json.abcd1234.unfinished", folder / "notes.unfinished"
+    left.write_text("{")
+    own.write_text("somebody's")
+    done = ran(site, "record", "event", "hello")
+    assert done.returncode == 0, traceless(done)
+    assert (left.exists(), own.exists()) == (False, True)

@@ -589,6 +589,14 @@ def test_the_policy_maps_addresses_to_people(site: Path) -> None:
     assert limits.committer("Kim", "alex@users.noreply.github.com.evil.example") == ("kim", False)
 
 
+def test_two_people_whom_only_accents_tell_apart_commit_as_two() -> None:
+    people = [{"name": "Nguyễn Văn Hùng"}, {"name": "Nguyễn Văn Hưng"}]
+    limits = policy.Limits(protocol.load(), policy.Policy({"people": people}))
+    known = [limits.committer(person["name"], "x@y") for person in people]
+    assert [said for _, said in known] == [True, True]
+    assert known[0] != known[1]
+
+
 def test_without_git_there_is_no_traceback(site: Path) -> None:
     """A machine without git judges all the same, and says what it could not verify."""
     commit(site, site / INCIDENT, AT)

@@ -406,7 +406,7 @@ def test_what_is_joined_says_what_one_run_says(
     for report in groups(strewn_records[::2], 1):
         written = report._replace(tool_version=__version__, protocol=ours, shard=shard)
         file.write_text(work.RENDERERS["json"](written), "utf-8", newline="")
-        read = merge.read(file)
+        read, _ = merge.read(file)
         for kind, render in work.RENDERERS.items():
             assert render(read) == render(written), kind
 

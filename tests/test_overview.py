@@ -115,6 +115,14 @@ def test_what_was_judged_otherwise_could_not_be_told(
     assert done.exit_code == 3
 
 
+def test_ready_says_no_where_nothing_may_be_executed() -> None:
+    """As ``check`` says it: a false positive is not applicable, and no yes."""
+    asked = judged("false-positive", "--require", "ready")
+    done = page(f"shop/api={asked}", "--format", "json")
+    assert [row["verdict"] for row in rows(done)] == ["not_applicable"]
+    assert done.exit_code == 1
+
+
 def test_a_report_that_says_better_than_its_incidents_is_no_pass() -> None:
     bad = judged("contradictions")
     data = json.loads(bad.read_text("utf-8")) | {"verdict": "passed", "exit_code": 0}
@@ -226,6 +234,16 @@ def test_evidence_of_others_is_not_taken_for_its_own(link: str) -> None:
     done = audit(folder)
     assert done.exit_code == 3
     assert "a link that leads out of the repository" in " ".join(done.output.split())
+
+
+def test_a_root_that_is_named_is_no_way_out_either() -> None:
+    shutil.copytree(EXAMPLES / "complete/.artifacts", ".artifacts")
+    folder = audited("audited")
+    (folder / "evidence").symlink_to(Path(".artifacts/incidents").absolute())
+    words = ["check", "--root", str(folder / "evidence"), *NOW]
+    done = CliRunner().invoke(cli.main, words)
+    assert done.exit_code == 3
+    assert "name the folder that it leads to" in " ".join(done.output.split())
 
 
 def test_a_link_inside_a_repository_is_followed() -> None:

@@ -14,10 +14,12 @@ from click.core import ParameterSource
 from incident_gates import __version__
 from incident_gates.errors import CouldNotTell, UsageError
 from incident_gates.options import (
+    ENFORCE,
     FLAGS,
     FORMATS,
     IN_WORKFLOWS,
     JUDGING,
+    REPORTS,
     SELECTING,
     SHARDING,
     with_options,
@@ -48,7 +50,6 @@ ELSEWHERE = {
     "explain": "incident_gates.desk.commands.explain:explain",
     "halt": "incident_gates.desk.commands.halt:halt",
     "proceed": "incident_gates.desk.commands.halt:proceed",
-    "overview": "incident_gates.overview:overview",
     "aggregate": "incident_gates.package.commands:aggregate",
     "verify": "incident_gates.package.commands:verify",
 }
@@ -120,19 +121,7 @@ def check(**options: Any) -> None:
     show_default=True,
     help="What standard output carries.",
 )
-@click.option(
-    "--report",
-    "reports",
-    multiple=True,
-    metavar="FORMAT=FILE",
-    help="Write the page to a file as well. Repeatable.",
-)
-@click.option(
-    "--enforce/--advisory",
-    "enforce",
-    default=True,
-    help="Whether a failed gate fails the command, or is only shown. [default: enforce]",
-)
+@with_options(REPORTS, ENFORCE)
 def overview(
     entries: tuple[str, ...], format_: str, reports: tuple[str, ...], enforce: bool
 ) -> None:

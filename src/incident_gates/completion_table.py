@@ -124,7 +124,7 @@ COMMANDS: dict[
          ('new',)),
  'overview': ((),
               {'--format': ('text|markdown|json', 'What standard output carries'),
-               '--report': ('=', 'Write the page to a file as well'),
+               '--report': ('=', 'Write a report to a file as well'),
                '--enforce': ('', 'Whether a failed gate fails the command, or is only shown'),
                '--advisory': ('', 'Whether a failed gate fails the command, or is only shown'),
                '-h': ('', 'Show this message and exit'),

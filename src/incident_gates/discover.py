@@ -226,9 +226,6 @@ def _in_repository(base: Path, policy: Policy, protocol: Protocol) -> Iterable[t
     for name in policy.data.get("roots", (ROOT,)):
         folder = base / name
         if folder.is_dir():
-            real, inside = folder.resolve(), base.resolve()
-            if inside not in (real, *real.parents):
-                raise CouldNotTell(f"{name} is behind a link that leads out of the repository.")
             root = root_at(folder)
             yield from incidents(Root(folder, root.site, base), protocol)
 
@@ -263,9 +260,18 @@ def _is_root(folder: Path, policy: Policy) -> bool:
 
 def incidents(root: Root, protocol: Protocol) -> Iterable[tuple[Root, Path]]:
     """Every incident of a root: the flat one, then those in folders of their own."""
+    _refuse_what_is_elsewhere(root)
     if holds_incident(root.folder, protocol):
         yield root, root.folder
     yield from ((root, child) for child in _children(root.folder, protocol))
+
+
+def _refuse_what_is_elsewhere(root: Root) -> None:
+    """Raises CouldNotTell where a link makes another's evidence that of this repository."""
+    real = root.folder.resolve()
+    if root.base.resolve() not in (real, *real.parents):
+        said = f"{root.folder.name} is behind a link that leads out of the repository"
+        raise CouldNotTell(f"{said}; name the folder that it leads to.")
 
 
 def _children(folder: Path, protocol: Protocol) -> Iterable[Path]:

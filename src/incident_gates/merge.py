@@ -7,6 +7,7 @@ this very version writes. Whatever is missing, twice there or does not belong to
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -71,10 +72,11 @@ def named(paths: Sequence[str]) -> list[Path]:
 # --- one report ----------------------------------------------------------------------------------
 
 
-def read(path: Path) -> Report:
-    """A report that this version wrote, under the protocol that it has."""
+def read(path: Path) -> tuple[Report, str]:
+    """A report that this version wrote, under the protocol that it has, and its SHA-256."""
     try:
-        text = files.decode(files.read(path, REPORT_BYTES))
+        written = files.read(path, REPORT_BYTES)
+        text = files.decode(written)
         data = strict_json.parse(text)
     except Refusal as refusal:
         raise CouldNotTell(f"{path} cannot be read: {refusal.what}.") from None
@@ -93,7 +95,7 @@ def read(path: Path) -> Report:
     if worst and run.WORST_FIRST.index(report.verdict) > run.WORST_FIRST.index(worst):
         said = "its verdict is better than that on its incidents"
         raise CouldNotTell(f"{path} contradicts itself: {said}.")
-    return report
+    return report, hashlib.sha256(written).hexdigest()
 
 
 def _is_ours(path: Path, report: Report) -> None:
@@ -117,7 +119,7 @@ def _contradicts_itself(incident: IncidentReport) -> bool:
 
 def _part(path: Path) -> Part:
     """The report of a shard, which holds the incidents that belong there and no others."""
-    report = read(path)
+    report, _ = read(path)
     if report.shard is None:
         raise CouldNotTell(f"{path} was written without --shard: there is nothing to join it with.")
     shard = report.shard

@@ -22,6 +22,19 @@ INCIDENT = click.option(
     shell_complete=incident_ids,
     help="The incident; without it, the only open one.",
 )
+REPORTS = click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="FORMAT=FILE",
+    help="Write a report to a file as well. Repeatable.",
+)
+ENFORCE = click.option(
+    "--enforce/--advisory",
+    "enforce",
+    default=True,
+    help="Whether a failed gate fails the command, or is only shown. [default: enforce]",
+)
 SELECTING: list[Callable[[Any], Any]] = [
     click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATH]..."),
     ROOT,
@@ -56,13 +69,7 @@ JUDGING: list[Callable[[Any], Any]] = [
         show_default=True,
         help="What standard output carries.",
     ),
-    click.option(
-        "--report",
-        "reports",
-        multiple=True,
-        metavar="FORMAT=FILE",
-        help="Write a report to a file as well. Repeatable.",
-    ),
+    REPORTS,
 ]
 IN_WORKFLOWS: list[Callable[[Any], Any]] = [
     click.option(
@@ -70,12 +77,7 @@ IN_WORKFLOWS: list[Callable[[Any], Any]] = [
         type=click.Choice(("changed", "all")),
         help="In a workflow: judge what its event changed, or all; by its base's policy.",
     ),
-    click.option(
-        "--enforce/--advisory",
-        "enforce",
-        default=True,
-        help="Whether a failed gate fails the command, or is only shown. [default: enforce]",
-    ),
+    ENFORCE,
     click.option(
         "--package",
         metavar="FOLDER",

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incident_gates import __version__, merge, protocol, run
-from incident_gates.errors import GateError, UsageError
-from incident_gates.evidence import files
+from incident_gates.errors import CouldNotTell, GateError, UsageError
 from incident_gates.model import CRITICAL, WARNING, Status, Verdict
 from incident_gates.report import findings, json_report
 from incident_gates.report.escape import markdown, target, visible
@@ -56,12 +55,22 @@ class Overview(NamedTuple):
 
 def overview(entries: Sequence[str]) -> Overview:
     """What the reports say; each entry is ``OWNER/NAME=REPORT``."""
-    named = _named(entries)
-    read = {name: _report(Path(file)) for name, file in named.items()}
-    judged = next((report for report in read.values() if not isinstance(report, str)), None)
-    rows = [_row(name, file, read[name], judged) for name, file in named.items()]
+    rows: list[Row] = []
+    judged: Report | None = None
+    code = 0
+    for name, file in _named(entries).items():
+        try:
+            report, digest = _read(Path(file), judged)
+        except GateError as error:
+            rows.append(Row(name, Verdict.ERROR, str(error), file))
+            continue
+        # How the first was judged is how all must be; a report itself is let go at once.
+        judged = judged or report._replace(incidents=())
+        rows.append(_row(name, file, report, digest))
+        code = max(code, run.asked_by_hand(report).exit_code)
     rows.sort(key=lambda row: run.WORST_FIRST.index(row.verdict))
-    return Overview(rows[0].verdict, run.EXIT_CODES[rows[0].verdict], tuple(rows), judged)
+    worst = rows[0].verdict
+    return Overview(worst, max(code, run.EXIT_CODES[worst]), tuple(rows), judged)
 
 
 def _named(entries: Sequence[str]) -> dict[str, str]:
@@ -78,22 +87,21 @@ def _named(entries: Sequence[str]) -> dict[str, str]:
     return named
 
 
-def _report(file: Path) -> Report | str:
-    """A report, or why there is none."""
+def _read(file: Path, judged: Report | None) -> tuple[Report, str]:
+    """A report that was judged as the others, and its digest; raises GateError with the reason."""
     if not file.is_file():
-        return f"there is no report {file}: it could not be checked out, or not be judged"
-    try:
-        report = merge.read(file)
-    except GateError as error:
-        return str(error)
-    return "this is the report of one shard" if report.shard else report
+        said = f"there is no report {file}: it could not be checked out, or not be judged"
+        raise CouldNotTell(said)
+    report, digest = merge.read(file)
+    if report.shard:
+        raise CouldNotTell("this is the report of one shard")
+    if judged and _rules(report) != _rules(judged):
+        said = "it was judged at another time, by another policy or with another --require"
+        raise CouldNotTell(said)
+    return report, digest
 
 
-def _row(name: str, file: str, report: Report | str, judged: Report | None) -> Row:
-    if not isinstance(report, str) and judged and _rules(report) != _rules(judged):
-        report = "it was judged at another time, by another policy or with another --require"
-    if isinstance(report, str):
-        return Row(name, Verdict.ERROR, report, file)
+def _row(name: str, file: str, report: Report, digest: str) -> Row:
     open_ = [f.level for f in report.all_findings if f.excuse is None]
     gates = [g.id for i in report.incidents for g in i.gates if g.status in NOT_PASSED]
     return Row(
@@ -101,7 +109,7 @@ def _row(name: str, file: str, report: Report | str, judged: Report | None) -> R
         report.verdict,
         _tally(i.verdict for i in report.incidents) or "no incident",
         file,
-        files.digest_file(Path(file), merge.REPORT_BYTES),
+        digest,
         tuple(dict.fromkeys(gates)),
         open_.count(CRITICAL),
         open_.count(WARNING),

@@ -225,9 +225,10 @@ class Limits:
 
     def identity(self, name: str) -> str:
         """One spelling for a person, however the record writes the name, handle or address."""
-        whole, own = _spellings(name[: bounds.NAME_CHARS])
+        compared = name[: bounds.NAME_CHARS]
+        whole, own = _spellings(compared)
         known = self._identities
-        return known.get(_exact(name)) or known.get(whole) or known.get(own, own)
+        return known.get(_exact(compared)) or known.get(whole) or known.get(own, own)
 
     def knows(self, name: str) -> bool:
         """Whether the policy lists someone; one that lists nobody has nothing against anyone."""
@@ -253,8 +254,10 @@ class Limits:
         """Who a commit's name and address are, and whether the policy says so itself."""
         handle = re.match(_NO_REPLY, email)
         for alias in (email, handle[1] if handle else "", name):
-            if alias and fold(alias) in self._identities:
-                return self._identities[fold(alias)], True
+            known = self._identities
+            person = known.get(_exact(alias)) or known.get(fold(alias))
+            if alias and person:
+                return person, True
         return fold(handle[1] if handle else name), False
 
     @property
@@ -269,6 +272,7 @@ def looser(entry: Mapping[str, Any], value: float, than: float) -> bool:
     return value > than if entry["comparison"] == "<=" else value < than
 
 
+@lru_cache(maxsize=_MANY)
 def _exact(name: str) -> str:
     """A name with its accents: what tells two people of the policy apart."""
     return " ".join(unicodedata.normalize("NFKC", name[: bounds.NAME_CHARS]).casefold().split())
