@@ -19,8 +19,11 @@ for name in [name for name in os.environ if name.startswith(("GITHUB_", "INCIDEN
     if name not in PROMISES:
         del os.environ[name]
 
-# What runs in the background of a shell ignores interrupts, and so would all that it starts.
+# What runs in the background of a shell or under nohup ignores interrupts and hang-ups, and so
+# would all that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # The same examples on every machine, as many as a change can wait for; `torture` looks further,
 # elsewhere each time. What it finds becomes an @example or a case.
