@@ -60,7 +60,9 @@ def main() -> None:
         print(hand_over.could_not_tell(str(error)), end="", flush=True)
         sys.exit(2)
     from incident_gates.cli import main as command
+    from incident_gates.entry import seek_no_cycles
 
+    seek_no_cycles()
     command(arguments, prog_name="incident-gates")
 
 

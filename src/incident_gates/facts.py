@@ -1,27 +1,19 @@
 """What a record says: each statement of its files as plain data that knows where it stands."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import re
-from datetime import date
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from incident_gates.evidence import times
 from incident_gates.evidence.bounds import ASSESSORS
-from incident_gates.evidence.markdown import Line, Table, fields
-from incident_gates.incident import NOT_AVAILABLE, Node, is_placeholder
+from incident_gates.evidence.markdown import Line, Markdown, Row, Section, Table, fields
+from incident_gates.evidence.times import Time
+from incident_gates.incident import NOT_AVAILABLE, Node, Record, is_placeholder
 from incident_gates.model import Place
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from datetime import timedelta
-
-    from incident_gates.evidence.markdown import Markdown, Row, Section
-    from incident_gates.evidence.times import Time
-    from incident_gates.incident import Record
 
 
 class Person(NamedTuple):

@@ -1,12 +1,8 @@
 """What a judgement is made of: frozen, plain data that every reporter can print without asking."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 CRITICAL, WARNING, INFO = "CRITICAL", "WARNING", "INFO"
 LEVELS = (CRITICAL, WARNING, INFO)

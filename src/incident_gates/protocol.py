@@ -1,7 +1,5 @@
 """Loads protocol.yaml and refuses it where it contradicts itself."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 from functools import cached_property, lru_cache

@@ -1,21 +1,16 @@
 """The seal: what the manifest in a record's folder says that every file was, and what differs."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from incident_gates import discover
 from incident_gates.evidence import bounds, files, strict_json
 from incident_gates.evidence.refusal import Refusal, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from incident_gates.incident import Record
-    from incident_gates.protocol import Protocol
+from incident_gates.incident import Record
+from incident_gates.protocol import Protocol
 
 AMENDMENTS: Final = "amendments.yaml"
 # What aggregate writes beside the evidence: it describes the record and is no part of it.

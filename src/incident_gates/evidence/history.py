@@ -1,21 +1,17 @@
 """Asks git for what it kept; imported libraries and repositories are opened only when needed."""
 
-from __future__ import annotations
-
 import os
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from threading import Timer
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple
 
 from . import bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from typing import BinaryIO
-
     from git import Git
 
 # A repository planted inside evidence must not run its own configuration.
@@ -51,7 +47,7 @@ _BROUGHT: Final = ("local", "worktree")
 _OFFLINE: Final = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1"}
 
 
-def _git(repository: Path) -> Git | None:
+def _git(repository: Path) -> "Git | None":
     """Git in a repository that is known to be one; no search through parent folders."""
     if not (repository / ".git").exists():
         return None

@@ -1,19 +1,15 @@
 """Markdown as sections, lines and tables, each with the line it stands on."""
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_right
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import accumulate, islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from incident_gates.evidence import strict_yaml
 from incident_gates.evidence.bounds import FRONT_MATTER_BYTES
 from incident_gates.evidence.refusal import Refusal
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 Marks = dict[tuple[str | int, ...], tuple[int, int]]
 
