@@ -153,7 +153,7 @@ def spent(site: Path, rounds: int) -> Counter[str]:
         report = run(Job(Selection((str(folders[0]),))))
         with clock.part("print as text"):
             for _ in folders:
-                _rendered(report, "text")
+                "".join(_rendered(report, "text"))
         found.append(clock.spent)
     best = min(found[1:], key=Counter.total)
     return Counter({part: 1000 * best[part] / len(folders) for part in PARTS})

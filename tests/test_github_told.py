@@ -220,7 +220,7 @@ def test_outputs_are_words_numbers_and_lists() -> None:
     gates = tuple(gate._replace(id=n, status=s, findings=()) for n, s in statuses.items())
     found = (_finding(), _finding(level=WARNING), _finding(level=WARNING), _finding(level=INFO))
     report = _report(*found, _finding(excuse=excuse), gates=gates, verdict=Verdict.FAILED)
-    twice = report._replace(incidents=report.incidents * 2)
+    twice = report._replace(incidents=tuple(report.incidents) * 2)
     assert hand_over.outputs(twice, ["a.json"]) == {
         "verdict": "failed",
         "incidents": '["I-1", "I-1"]',
@@ -248,7 +248,7 @@ def test_an_id_is_safe_in_a_shell(name: str, said: str) -> None:
 
 def test_a_thousand_ids_are_enough() -> None:
     report = _report()
-    many = report._replace(incidents=report.incidents * 1001)
+    many = report._replace(incidents=tuple(report.incidents) * 1001)
     assert len(json.loads(hand_over.outputs(many)["incidents"])) == 1000
 
 

@@ -194,7 +194,7 @@ def test_a_page_never_grows_beyond_its_limit_and_says_what_it_left_out() -> None
     """Two thousand records of wide text: cut, closed, and said."""
     report = work.hostile("\U0001f525" * 5000)
     notices = ("$" * 5000,) * 100
-    many_records = report._replace(incidents=report.incidents * 2000, notices=notices)
+    many_records = report._replace(incidents=tuple(report.incidents) * 2000, notices=notices)
     page = markdown.render(many_records, work.GATES, work.link)
     assert len(page.encode()) <= markdown.LIMIT
     assert page.count("<details>") == page.count("</details>")

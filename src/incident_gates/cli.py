@@ -27,7 +27,7 @@ from incident_gates.options import (
 from incident_gates.terminal import SETTINGS, Group, announce, coloured, errors_as_sentences, put
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     from incident_gates.model import Report
     from incident_gates.run import Job
@@ -140,7 +140,7 @@ def overview(
         shown = pages.overview(entries)
         shown = shown if enforce else pages.advisory(shown)
         for kind, target in wanted:
-            _write(pages.render(shown, kind), target)
+            _write([pages.render(shown, kind)], target)
         put(pages.render(shown, format_))
         if in_workflow():
             from incident_gates.github import hand_over
@@ -336,7 +336,7 @@ def _hand_over(
     if kind == "github":
         put(annotations)
     elif kind == "text":
-        put(hand_over.inert(_rendered(report, kind)) + annotations)
+        put(hand_over.inert("".join(_rendered(report, kind))) + annotations)
     else:  # somebody's file, perhaps: it must stay what it is
         _print(report, kind)
         put(annotations, sys.stderr)
@@ -352,8 +352,11 @@ def _target(entry: str, formats: tuple[str, ...] = FORMATS) -> tuple[str, Path]:
     return kind, target
 
 
-def _rendered(report: Report, kind: str, *, colour: bool = False) -> str:
-    """The report in one format; a reporter gets the texts that it prints as plain data."""
+def _rendered(report: Report, kind: str, *, colour: bool = False) -> Iterator[str]:
+    """The report in one format; a reporter gets the texts that it prints as plain data.
+
+    What can be printed record by record comes in pieces.
+    """
     from importlib import import_module
 
     from incident_gates import run
@@ -368,7 +371,8 @@ def _rendered(report: Report, kind: str, *, colour: bool = False) -> str:
     options: dict[str, Any] = {"text": {"colour": colour}, "github": {"is_absent": _is_absent}}
     if kind == "sarif":
         options[kind] = {"controls": run.rule_controls()}
-    return str(reporter.render(report, *given, **options.get(kind, {})))
+    render = getattr(reporter, "pieces", None) or (lambda *a, **o: [reporter.render(*a, **o)])
+    yield from render(report, *given, **options.get(kind, {}))
 
 
 def _is_absent(file: str) -> bool:
@@ -378,10 +382,10 @@ def _is_absent(file: str) -> bool:
     return not (repository(Path.cwd()) / file).is_file()
 
 
-def _write(text: str, target: Path) -> None:
+def _write(pieces: Iterable[str], target: Path) -> None:
     """Writes a report; never over evidence: an output that is an input would judge itself."""
     from incident_gates import protocol
-    from incident_gates.atomic import write
+    from incident_gates.atomic import replacing
     from incident_gates.discover import holds_incident
     from incident_gates.policy import NAME as POLICY
 
@@ -392,7 +396,8 @@ def _write(text: str, target: Path) -> None:
     if among or target.name == POLICY:
         raise UsageError(f"--report: {target.name} would stand among the evidence of an incident.")
     try:
-        write(target, text.encode())
+        with replacing(target) as stream:
+            stream.writelines(piece.encode() for piece in pieces)
     except OSError as error:
         raise CouldNotTell(
             f"The report {target.name} cannot be written: {error.strerror}."

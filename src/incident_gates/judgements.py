@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates import engine, parallel, progress, protocol
 from incident_gates.incident import Record
@@ -35,13 +35,7 @@ def judge_all(
     records: list[Record], limits: Limits, now: datetime, request: Request
 ) -> Iterator[IncidentReport]:
     """The reports on all records, in their order; the list is emptied on the way."""
-    known: dict[Any, Any] = {}
-    for report in progress.shown(_judged(records, limits, now, request), len(records)):
-        # Most records were asked the same: ten thousand lists of rules need not be held.
-        ran, left = report.rules_run, report.rules_left
-        yield report._replace(
-            rules_run=known.setdefault(ran, ran), rules_left=known.setdefault(left, left)
-        )
+    return progress.shown(_judged(records, limits, now, request), len(records))
 
 
 def _judged(

@@ -1,6 +1,6 @@
 """What a judgement is made of: frozen, plain data that every reporter can print without asking."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -206,7 +206,7 @@ class Report(NamedTuple):
     require: str
     verdict: Verdict
     exit_code: int
-    incidents: tuple[IncidentReport, ...]
+    incidents: Sequence[IncidentReport]
     notices: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     base: str | None = None

@@ -14,12 +14,13 @@ from incident_gates.discover import Selection
 from incident_gates.engine import Request
 from incident_gates.errors import UsageError
 from incident_gates.evidence import times
+from incident_gates.kept import keep
 from incident_gates.model import WARNING, Report, Verdict
 from incident_gates.policy import Limits, Policy, looser
 from incident_gates.rules import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from incident_gates.model import IncidentReport
 
@@ -142,7 +143,7 @@ def run(job: Job) -> Report:
     if job.part:
         records, shard = shards.taken(records, job.part, asked(job))
     request = job.request._replace(fixed=job.as_of is not None)
-    incidents = tuple(judgements.judge_all(records, limits, now, request))
+    incidents = keep(judgements.judge_all(records, limits, now, request), len(records))
     report = report_on(job, limits, now, worst(incidents) or none_is, incidents)
     report = asked_by_hand(report._replace(notices=tuple(notices + said)))
     return shards.stamped(report, shard)
@@ -191,7 +192,7 @@ def report_on(
     limits: Limits,
     now: datetime,
     verdict: Verdict,
-    incidents: tuple[IncidentReport, ...],
+    incidents: Sequence[IncidentReport],
 ) -> Report:
     """The report on records that were judged, and by what they were."""
     return Report(

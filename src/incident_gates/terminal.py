@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 INTERRUPTED = 130
-PIECE = 1 << 16
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 
 
@@ -32,13 +31,11 @@ def coloured(stream: TextIO) -> bool:
     return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
-def put(text: str, stream: TextIO | None = None) -> None:
-    """Writes text, with what the stream cannot encode replaced."""
+def put(text: str | Iterator[str], stream: TextIO | None = None) -> None:
+    """Writes text or the pieces of one, with what the stream cannot encode replaced."""
     stream = stream or sys.stdout
     encoding = stream.encoding or "utf-8"
-    # Piece by piece: a report on ten thousand records need not be there four times.
-    for start in range(0, len(text), PIECE):
-        piece = text[start : start + PIECE]
+    for piece in [text] if isinstance(text, str) else text:
         stream.write(piece.encode(encoding, "replace").decode(encoding))
     stream.flush()
 

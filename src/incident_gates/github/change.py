@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,10 +17,11 @@ from incident_gates.evidence.refusal import Refusal
 from incident_gates.github import base_policy, commits, demand, event, waivers
 from incident_gates.github.touched import is_incident, touched
 from incident_gates.incident import Record
+from incident_gates.kept import keep
 from incident_gates.model import LEVELS, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from incident_gates.discover import Root
@@ -131,7 +133,7 @@ def _record(folder: Path, root: Root, limits: Limits) -> Record:
 
 def _incidents(
     setting: _Setting, here: Touched, scope: str
-) -> tuple[tuple[IncidentReport, ...], list[str], Shard | None]:
+) -> tuple[Sequence[IncidentReport], list[str], Shard | None]:
     """The reports on what is to be judged, what is to be said of the choice, and its part."""
     job, change, limits, _, now = setting
     asked = job.selection.incidents
@@ -141,14 +143,17 @@ def _incidents(
         said = [] if records else [run.BEGIN if _must_be(setting) else NONE_YET]
         if job.part:
             records, shard = shards.taken(records, job.part, run.asked(job, scope))
-        return tuple(judgements.judge_all(records, limits, now, job.request)), said, shard
+        judged = judgements.judge_all(records, limits, now, job.request)
+        return keep(judged, len(records)), said, shard
     records = [_record(folder, root, limits) for folder, root in here.folders.items()]
-    reports = tuple(judgements.judge_all(records, limits, now, job.request))
-    more = tuple(_open_ones(setting, here))
-    said = [_about_inputs(len(more))] if more else []
-    if not reports and not more:
+    open_ones = _open_ones(setting, here)
+    count = len(records) + len(open_ones)
+    said = [_about_inputs(len(open_ones))] if open_ones else []
+    if not count:
         said.append(NOTHING)
-    return (*reports, *more), said, None
+    judged = judgements.judge_all(records, limits, now, job.request)
+    more = judgements.judge_all(open_ones, limits, now, _only_inputs(job))
+    return keep(chain(judged, more), count), said, None
 
 
 def _every_record(setting: _Setting) -> Iterator[Record]:
@@ -167,9 +172,13 @@ def _every_record(setting: _Setting) -> Iterator[Record]:
         raise UsageError(f"There is no incident {', '.join(sorted(missing))} here.")
 
 
-def _open_ones(setting: _Setting, here: Touched) -> Iterator[IncidentReport]:
-    """The prerequisites, where due, of every open incident whose inputs the change replaces."""
-    request = Request(DUE, ("prerequisites",), setting.job.request.strict, only_due=True)
+def _only_inputs(job: Job) -> Request:
+    """The prerequisites, where they are due."""
+    return Request(DUE, ("prerequisites",), job.request.strict, only_due=True)
+
+
+def _open_ones(setting: _Setting, here: Touched) -> list[Record]:
+    """Every open incident whose inputs the change replaces."""
     records = [
         _record(folder, root, setting.limits)
         for root in here.inputs
@@ -178,8 +187,8 @@ def _open_ones(setting: _Setting, here: Touched) -> Iterator[IncidentReport]:
         if folder not in here.folders
     ]
     chains = (Chain(record, setting.limits, setting.now) for record in records)
-    still_open = [c.record for c in chains if not c.closed and not c.false_positive]
-    yield from judgements.judge_all(still_open, setting.limits, setting.now, request)
+    # As new ones: ten thousand need not be held with what was read of them.
+    return [c.record.again() for c in chains if not c.closed and not c.false_positive]
 
 
 def _about_inputs(number: int) -> str:
@@ -260,7 +269,7 @@ def _must_be(setting: _Setting) -> bool:
 
 
 def _verdict(
-    setting: _Setting, incidents: tuple[IncidentReport, ...], shard: Shard | None
+    setting: _Setting, incidents: Sequence[IncidentReport], shard: Shard | None
 ) -> Verdict:
     if not incidents and _must_be(setting) and not (shard and shard.total):
         return Verdict.FAILED

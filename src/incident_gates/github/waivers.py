@@ -8,22 +8,28 @@ from incident_gates.evidence import bounds, files, strict_yaml
 from incident_gates.evidence.refusal import Refusal
 from incident_gates.excuses import FILE
 from incident_gates.github.commits import Git
+from incident_gates.kept import keep
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from incident_gates.evidence.strict_yaml import Yaml
     from incident_gates.github.commits import Change
     from incident_gates.model import Finding, IncidentReport
 
 
-def marked(incidents: tuple[IncidentReport, ...], change: Change) -> tuple[IncidentReport, ...]:
+def marked(incidents: Sequence[IncidentReport], change: Change) -> Sequence[IncidentReport]:
     """The same reports, with every excuse that the base did not hold marked as new."""
     changed = {each.path for each in change.paths if each.status != "D"}
-    return tuple(
+    if not any(path.rpartition("/")[2] == FILE for path in changed):
+        return incidents
+    found = (
         _marked(incident, _new_lines(change, f"{incident.path}/{FILE}"))
         if f"{incident.path}/{FILE}" in changed
         else incident
         for incident in incidents
     )
+    return keep(found, len(incidents))
 
 
 def _marked(incident: IncidentReport, lines: set[int]) -> IncidentReport:

@@ -68,15 +68,19 @@ def _rank(entry: Entry, breaks: set[tuple[str, int | None]]) -> tuple[bool, int,
     return finding.excuse is not None, LEVELS.index(finding.level), off_the_line, distance
 
 
-def subjects(report: Report) -> tuple[IncidentReport, ...]:
+def subjects(report: Report) -> Iterator[IncidentReport]:
     """What was judged: the change as a whole, in the form of a record, and the records."""
-    if not report.findings:
-        return report.incidents
+    if report.findings:
+        yield the_change(report)
+    yield from report.incidents
+
+
+def the_change(report: Report) -> IncidentReport:
+    """What was found in the change as a whole, in the form of a record."""
     verdict = Verdict.FAILED if any(f.fails for f in report.findings) else Verdict.PASSED
-    change = IncidentReport(
+    return IncidentReport(
         CHANGE, "", None, "", 0, report.as_of, verdict, (), (), report.findings, (), Assurance()
     )
-    return (change, *report.incidents)
 
 
 def entry_name(entry: Entry) -> str:

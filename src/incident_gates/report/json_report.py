@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from incident_gates.model import (
         Excuse,
@@ -24,7 +24,27 @@ SCHEMA_VERSION = "1.0"
 
 def render(report: Report) -> str:
     """The report as JSON text."""
-    return written(as_data(report))
+    return "".join(pieces(report))
+
+
+def pieces(report: Report) -> Iterator[str]:
+    """The same, record by record, so that ten thousand need not be held at once."""
+    frame = written(as_data(report._replace(incidents=())))
+    head, places, tail = frame.partition(_NO_INCIDENTS)
+    if not report.incidents:
+        yield frame
+        return
+    yield f"{head}{places[:-1]}"
+    before = "\n    "
+    for incident in report.incidents:
+        data = _incident(incident, whole=report.shard is None)
+        yield before + written(data).rstrip().replace("\n", "\n    ")
+        before = ",\n    "
+    yield f"\n  ]{tail}"
+
+
+# No text can hold this: its quotation marks would be escaped.
+_NO_INCIDENTS = '\n  "incidents": []'
 
 
 def written(data: dict[str, Any]) -> str:

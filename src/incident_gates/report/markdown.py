@@ -107,7 +107,7 @@ def _change(page: Page, report: Report, link: Linker | None) -> None:
     """What is wrong with the change itself, apart from the records that it touches."""
     if not report.findings:
         return
-    change = findings.subjects(report)[0]
+    change = findings.the_change(report)
     page.add(f"## {VERDICT_MARKS[change.verdict]} {findings.CHANGE}\n\n")
     for entry in worst_first(change):
         page.add(_finding(change, entry.finding, link), "finding")
@@ -314,11 +314,13 @@ def _several(
     if not report.incidents:
         return
     page.add("| Incident | Severity | State | Gates | Findings |\n|---|---|---|---|---|\n")
-    ordered = sorted(report.incidents, key=_urgency)
-    for incident in ordered:
-        page.add(_row(incident), "incident")
+    urgencies = [_urgency(incident) for incident in report.incidents]
+    ordered = sorted(range(len(urgencies)), key=urgencies.__getitem__)
+    for place in ordered:
+        page.add(_row(report.incidents[place]), "incident")
     page.add("\n")
-    for incident in ordered:
+    for place in ordered:
+        incident = report.incidents[place]
         if not _needs_a_section(incident):
             continue
         if page.cut:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from incident_gates.model import CRITICAL, INFO, WARNING, Status, Verdict
@@ -58,16 +58,39 @@ def render(
 
     With ``only``, those findings are printed, and the others counted.
     """
-    paint = _paint if colour else _plain
-    lines = list(_grouped(report.findings, lambda f: visible(f.location.file), paint))
-    # One text an incident: of ten thousand, the lines would take twice the memory.
-    lines += ["\n".join([*_incident(i, texts, paint, only), ""]) for i in report.incidents]
+    return "".join(pieces(report, texts, colour=colour, only=only))
+
+
+def pieces(
+    report: Report,
+    texts: Mapping[str, Mapping[str, str]],
+    *,
+    colour: bool = False,
+    only: Collection[Finding] | None = None,
+) -> Iterator[str]:
+    """The same, record by record, so that ten thousand need not be held at once."""
+    last = ""
+    for part in _parts(report, texts, _paint if colour else _plain, only):
+        yield last
+        last = f"{part}\n"
+    yield f"{last.rstrip()}\n"
+
+
+def _parts(
+    report: Report,
+    texts: Mapping[str, Mapping[str, str]],
+    paint: Callable[[str, str], str],
+    only: Collection[Finding] | None,
+) -> Iterator[str]:
+    yield from _grouped(report.findings, lambda f: visible(f.location.file), paint)
+    verdicts: Counter[str] = Counter()
+    for incident in report.incidents:
+        verdicts[incident.verdict.value] += 1
+        yield "\n".join([*_incident(incident, texts, paint, only), ""])
     for notice in report.notices:
-        lines += textwrap.wrap(f"Note: {visible(notice, 400)}", WIDTH)
+        yield from textwrap.wrap(f"Note: {visible(notice, 400)}", WIDTH)
     if len(report.incidents) != 1 or report.findings:
-        lines += ["", _total(report, paint)]
-    lines[-1] = lines[-1].rstrip()
-    return "\n".join([*lines, ""])
+        yield f"\n{_total(report, verdicts, paint)}"
 
 
 def overview(incident: IncidentReport, *, colour: bool = False) -> list[str]:
@@ -84,11 +107,8 @@ def _paint(text: str, code: str) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if code else text
 
 
-def _total(report: Report, paint: Callable[[str, str], str]) -> str:
-    counts: dict[str, int] = defaultdict(int)
-    for incident in report.incidents:
-        counts[incident.verdict.value.replace("_", " ")] += 1
-    said = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+def _total(report: Report, verdicts: Counter[str], paint: Callable[[str, str], str]) -> str:
+    said = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in sorted(verdicts.items()))
     about = counted(len(report.incidents), "incident") + (f": {said}" if said else "")
     if report.findings:
         about += f" · the change: {counted(len(report.findings), 'finding')}"
