@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from incident_gates.custody import Told
+    from incident_gates.custody import Custody, Told
     from incident_gates.incident import Document, Record
     from incident_gates.policy import Limits
     from incident_gates.protocol import Gate
@@ -169,12 +169,15 @@ def _judge(chain: Chain, request: Request) -> IncidentReport:
 
 
 def _run(chain: Chain, judgement: Judgement, selected: tuple[str, ...], *, after: bool) -> None:
+    known = custody.of(chain)
     for rule in RULES.values():
         if (rule.criterion == "excused") is not after:
             continue
-        why_not = _left_out(chain, rule, selected)
+        why_not = _left_out(chain, known, rule, selected)
         if why_not:
             judgement.left[rule.id] = why_not
+        elif rule.criterion == "custody" and known.told:
+            _take_over(known.told, rule, judgement)
         else:
             _run_one(chain, rule, judgement, selected)
 
@@ -187,29 +190,30 @@ def _blind(chain: Chain) -> dict[str, str]:
     return {rule.id: "history is not known" for rule in RULES.values() if rule.history}
 
 
-def _left_out(chain: Chain, rule: Rule, selected: tuple[str, ...]) -> str:
+def _left_out(chain: Chain, known: Custody, rule: Rule, selected: tuple[str, ...]) -> str:
     """Why a rule has nothing to ask of this record, or ""."""
-    if rule.criterion == "custody" and (told := custody.of(chain).told):
-        return told.left.get(rule.id, "")
+    if rule.criterion == "custody" and known.told:
+        return known.told.left.get(rule.id, "")
     if rule.gate != "record" and rule.gate not in selected:
         return "its gate was not asked"
     if chain.false_positive and rule.gate != "record" and rule.criterion != "intake":
         return "false positive"
-    if rule.history and not custody.of(chain).known:
-        return custody.of(chain).why_not
+    if rule.history and not known.known:
+        return known.why_not
     for name in rule.needs:
         if not chain.record.readable(name):
             return f"{name} is not there, or cannot be read"
     return ""
 
 
+def _take_over(told: Told, rule: Rule, judgement: Judgement) -> None:
+    """What was said of custody before stands in for rules that would ask git."""
+    judgement.ran.append(rule.id)
+    for finding in (f for f in told.findings if f.rule == rule.id):
+        judgement.add("", finding)
+
+
 def _run_one(chain: Chain, rule: Rule, judgement: Judgement, selected: tuple[str, ...]) -> None:
-    # What was said of custody before stands in for rules that would ask git.
-    if rule.criterion == "custody" and (told := custody.of(chain).told):
-        judgement.ran.append(rule.id)
-        for finding in (f for f in told.findings if f.rule == rule.id):
-            judgement.add("", finding)
-        return
     try:
         breaches, left_out = _limited(rule.check(chain, chain.limits))
     except Exception as error:  # noqa: BLE001 - one broken rule must not lose the others' findings
@@ -231,7 +235,7 @@ def _run_one(chain: Chain, rule: Rule, judgement: Judgement, selected: tuple[str
 
 def _limited(found: Iterator[Breach]) -> tuple[list[Breach], str]:
     """The breaches that are said, and how many more there are; counting ends somewhere, too."""
-    breaches = [_shortened(breach) for breach in islice(found, bounds.FINDINGS_A_RULE)]
+    breaches = list(map(_shortened, islice(found, bounds.FINDINGS_A_RULE)))
     if len(breaches) < bounds.FINDINGS_A_RULE:
         return breaches, ""
     more = sum(1 for _ in islice(found, bounds.FINDINGS_COUNTED))

@@ -134,7 +134,7 @@ class Node:
     def text(self) -> str:
         """The text, or "" where it is absent, not available, or a placeholder."""
         value = self.value
-        return _said(value) if isinstance(value, str) else ""
+        return text_of(value) if isinstance(value, str) else ""
 
     @property
     def time(self) -> Time | None:
@@ -195,7 +195,8 @@ def gives_reason(text: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _said(text: str) -> str:
+def text_of(text: str) -> str:
+    """What a text says: "" where it is not available or a placeholder."""
     return "" if text.startswith(NOT_AVAILABLE) or is_placeholder(text) else text.strip()
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incident_gates.evidence import bounds
 from incident_gates.evidence.refusal import Refusal
-from incident_gates.evidence.times import Order, order
+from incident_gates.evidence.times import Order, from_value, order
+from incident_gates.incident import text_of
 from incident_gates.model import CRITICAL, INFO, WARNING, Breach, Place
 
 if TYPE_CHECKING:
@@ -94,8 +95,9 @@ def missing(
 def _unsaid(node: Node, names: tuple[str, ...]) -> Iterator[tuple[str, list[str]]]:
     """What is missing, one by one; what is not available, together for each reason."""
     groups: dict[tuple[str, str], list[str]] = {}
+    stated = node.value if isinstance(node.value, dict) else {}
     for name in names:
-        if _is_said(node[name]):
+        if _is_said(stated.get(name)):
             continue
         reason = node[name].unavailable
         groups.setdefault((reason, "" if reason else name), []).append(name)
@@ -107,14 +109,19 @@ def _listed(names: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-def _is_said(node: Node) -> bool:
-    if node.text or node.time or node.number is not None or node.flag is not None:
+def _is_said(value: Any) -> bool:
+    """Whether a value says something; of nothing else is more often asked."""
+    if isinstance(value, str):
+        return bool(text_of(value))
+    if isinstance(value, list):
+        return any(map(_is_said, value))
+    if not isinstance(value, dict):
+        return value is not None
+    if "at" in value and from_value(value):
         return True
-    if isinstance(node.value, list):
-        return any(_is_said(child) for child in node)
-    if isinstance(node.value, dict) and "name" in node.value:
-        return bool(node["name"].text)
-    return bool(node.value) and isinstance(node.value, (dict, list)) and "at" not in node.value
+    if "name" in value:
+        return isinstance(value["name"], str) and _is_said(value["name"])
+    return bool(value) and "at" not in value
 
 
 def intact(chain: Chain, file: Node, subject: str) -> Iterator[Breach]:
