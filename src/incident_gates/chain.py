@@ -171,6 +171,11 @@ class Chain:
         """The timeline."""
         return facts.timeline(self.record)
 
+    @property
+    def logs(self) -> tuple[facts.Log, ...]:
+        """The logs whose entries begin with a time."""
+        return self.intake[0], self.communication[1], self.timeline
+
     @cached_property
     def options(self) -> tuple[Option, ...]:
         """The options of the mitigation plan."""

@@ -320,6 +320,11 @@ class Record:
         document = self.document(name)
         return document is not None and document.refusal is None
 
+    def reason_not_available(self, name: str) -> str:
+        """The reason that prerequisites.json gives for an absent file, or ""."""
+        entries = self.node("prerequisites.json")["not_available"]
+        return next((e["reason"].text for e in entries if e["file"].text == name), "")
+
     def attachment_digest(self, path: str) -> str:
         """The digest of a file that the evidence names; raises Refusal where it may not be read."""
         # One file under a thousand spellings of its path is read once.

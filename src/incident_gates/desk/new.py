@@ -10,7 +10,6 @@ from incident_gates import atomic, discover, protocol, schema
 from incident_gates.desk import says, templates
 from incident_gates.desk.found import Found, moment
 from incident_gates.errors import CouldNotTell, UsageError
-from incident_gates.gates.files import reason_not_available
 from incident_gates.incident import Record
 from incident_gates.policy import Limits
 from incident_gates.report.escape import visible
@@ -110,7 +109,7 @@ def _written(found: Found, place: Root) -> Begun:
     phase = phase_to_write(found.chain)
     over = found.chain.false_positive
     wanted = [a.file for a in artifacts if a.required and a.phase <= phase and not over]
-    absent = [n for n in wanted if n not in record.names and not reason_not_available(record, n)]
+    absent = [n for n in wanted if n not in record.names and not record.reason_not_available(n)]
     contents = {name: templates.filled(name, found) for name in absent}
     written = [name for name, data in contents.items() if atomic.create(record.folder / name, data)]
     notes = _pins(found) if "prerequisites.json" in written else []

@@ -14,7 +14,6 @@ from incident_gates.evidence.archives import Archive
 from incident_gates.evidence.markdown import Table
 from incident_gates.evidence.refusal import Refusal
 from incident_gates.evidence.times import Order, duration, order, show_duration
-from incident_gates.gates.files import reason_not_available
 from incident_gates.incident import is_placeholder
 from incident_gates.rules import CRITICAL, DO_NOT_CHANGE, WARNING, Breach, Place, missing, rule
 from incident_gates.wording import counted
@@ -57,7 +56,7 @@ def artifact_is_there(chain: Chain, limits: Limits) -> Iterator[Breach]:
         name = entry["file"]
         if entry.get("optional") or chain.record.document(name):
             continue
-        reason = reason_not_available(chain.record, name)
+        reason = chain.record.reason_not_available(name)
         # What appears upstream after closing is no part of the record, and must not seem to be.
         what = "was neither kept nor pinned" if chain.closed else "is missing"
         copy = "a copy in the incident's folder, pinned in prerequisites.json"

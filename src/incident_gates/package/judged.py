@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates.chain import Chain
-from incident_gates.gates import files
+from incident_gates.gates.record import last_moment
 from incident_gates.model import CRITICAL
 from incident_gates.rules import RULES
 
@@ -27,12 +27,12 @@ def moment(record: Record, limits: Limits, now: datetime) -> datetime:
     """
     chain = Chain(record, limits, now)
     if chain.closed:
-        return max(chain.as_of, files.last_moment(chain))
+        return max(chain.as_of, last_moment(chain))
     if not chain.false_positive:
         return now
     validity = chain.intake[1]
     judged = validity.time if validity else None
-    said = files.last_moment(chain)
+    said = last_moment(chain)
     return max(said, min(judged.latest, now)) if judged else said
 
 

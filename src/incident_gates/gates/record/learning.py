@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from incident_gates import execution_log
 from incident_gates.evidence.markdown import Line, Markdown, Table
 from incident_gates.evidence.times import show_duration
-from incident_gates.gates.files import reason_not_available
 from incident_gates.incident import is_placeholder
 from incident_gates.rules import INFO, WARNING, Breach, Place, rule
 from incident_gates.wording import counted
@@ -46,7 +45,7 @@ def retrospective_is_held(chain: Chain, limits: Limits) -> Iterator[Breach]:
         return
     hours = limits.protocol.data["retrospective"]["within_hours"]
     late = chain.now - closed.latest > timedelta(hours=hours)
-    reason = reason_not_available(chain.record, RETROSPECTIVE)
+    reason = chain.record.reason_not_available(RETROSPECTIVE)
     level = WARNING if late and not reason else INFO
     due = f"due by {closed.latest + timedelta(hours=hours):%Y-%m-%d %H:%M} UTC"
     since = show_duration(max(chain.now - closed.earliest, timedelta()))
