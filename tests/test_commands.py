@@ -52,6 +52,21 @@ def test_each_script_judges_from_any_folder(name: str, site: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("where", "said"),
+    [((), "here"), ((".",), "here"), (("--root", "."), "here"), (("api",), "in api")],
+)
+def test_an_empty_repository_is_told_how_to_begin(
+    where: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
+    """The exit code is that of a wrong call: nothing was judged."""
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "api").mkdir()
+    done = run("run_protocol_13_gates", *where, cwd=tmp_path)
+    wanted = f"Error: There is no incident {said}. Begin one with: incident-gates new\n"
+    assert (done.returncode, done.stderr) == (2, wanted)
+
+
+@pytest.mark.parametrize(
     "path", [".", ".artifacts/incidents", INCIDENT, f"{INCIDENT}/decision-log.json"]
 )
 def test_a_path_may_be_a_repository_a_root_an_incident_or_a_file(path: str, site: Path) -> None:

@@ -184,6 +184,7 @@ def counting_findings(report: Report, *, strict: bool) -> Report:
 def _nothing(selection: Selection) -> str:
     """What to say where there is nothing to judge."""
     named = selection.root or ", ".join(selection.paths)
+    named = "" if named == os.curdir else named
     return f"There is no incident in {named}. {NOW_BEGIN}" if named else BEGIN
 
 

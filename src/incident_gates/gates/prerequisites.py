@@ -267,10 +267,13 @@ def rehearsal_passed(chain: Chain, limits: Limits) -> Iterator[Breach]:
     if node["result"].text not in ("passed", ""):
         yield Breach(node["result"].place, f"the rehearsal {node['result'].text}", "passed")
     took, objective = duration(node["duration"].text), duration(node["rto"].text)
-    if took == timedelta() or (took and objective and took > objective):
+    place = node["duration"].place
+    if took == timedelta():
+        fix = "Write how long it took, with its seconds; if nobody knows, rehearse it again."
+        yield Breach(place, "the rehearsal took 0 s", "how long it took", fix=fix)
+    elif took and objective and took > objective:
         said = f"the rehearsal took {show_duration(took)}"
-        expected = f"at most {show_duration(objective)} (rto)" if took and objective else ""
-        yield Breach(node["duration"].place, said, expected or "how long it took")
+        yield Breach(place, said, f"at most {show_duration(objective)} (rto)")
 
 
 @rule(
