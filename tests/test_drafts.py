@@ -16,7 +16,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from incident_gates import derived, facts, run
+from incident_gates import derived, logs, run
 from incident_gates.cli import main
 from incident_gates.desk.drafts import KINDS, rca, words, yaml_text
 from incident_gates.errors import CouldNotTell
@@ -135,7 +135,7 @@ def test_a_timeline_holds_each_kind_of_event_with_its_file(site: Site) -> None:
     for source in front(text)["derived_from"]:
         stands = (site.folder / source["file"]).read_bytes()
         assert source["sha256"] == hashlib.sha256(stands).hexdigest()
-    log = facts.read_log("t", markdown.parse(text), markdown.parse(text).sections, ("text",))
+    log = logs.read("t", markdown.parse(text), markdown.parse(text).sections, ("text",))
     assert not log.unreadable
     assert not log.stepped_back
     assert len(log.entries) == text.count("\n- ")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from incident_gates.evidence.places import Pointer
     from incident_gates.incident import Node, Record
+    from incident_gates.logs import Log
     from incident_gates.policy import Limits
     from incident_gates.protocol import Severity
 
@@ -152,12 +153,12 @@ class Chain:
         return self.record.node("rollback-readiness-checklist.json")
 
     @cached_property
-    def intake(self) -> tuple[facts.Log, facts.Validity | None]:
+    def intake(self) -> tuple[Log, facts.Validity | None]:
         """The signals of the intake log, and the verdict on them."""
         return facts.intake(self.record)
 
     @cached_property
-    def communication(self) -> tuple[tuple[facts.Notice, ...], facts.Log]:
+    def communication(self) -> tuple[tuple[facts.Notice, ...], Log]:
         """The notices, and the log that they stand in."""
         return facts.notices(self.record)
 
@@ -167,12 +168,12 @@ class Chain:
         return self.communication[0]
 
     @cached_property
-    def timeline(self) -> facts.Log:
+    def timeline(self) -> Log:
         """The timeline."""
         return facts.timeline(self.record)
 
     @property
-    def logs(self) -> tuple[facts.Log, ...]:
+    def logs(self) -> tuple[Log, ...]:
         """The logs whose entries begin with a time."""
         return self.intake[0], self.communication[1], self.timeline
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from incident_gates.evidence.markdown import fields
-from incident_gates.facts import said
+from incident_gates.incident import text_of
 from incident_gates.model import Place
 
 if TYPE_CHECKING:
@@ -54,17 +54,17 @@ def _entry(section: Section) -> Entry | None:
     decision = stated.get("decision") or (title["verb"] if title else "")
     if not decision and "blocker" not in stated:
         return None
-    blocker, cause, resolution, prevention = (said(stated.get(k.lower(), "")) for k in FORM)
+    blocker, cause, resolution, prevention = (text_of(stated.get(k.lower(), "")) for k in FORM)
     return Entry(
         PROCEED if decision.casefold().startswith("proceed") else HALT,
         (title["step"] or "") if title else "",
         title["time"] if title else "",
-        said(stated.get("by", "")),
+        text_of(stated.get("by", "")),
         blocker,
         cause,
         resolution,
         prevention,
-        said(stated.get("resolved", "")),
+        text_of(stated.get("resolved", "")),
         Place(NAME, line=section.line or 1),
     )
 

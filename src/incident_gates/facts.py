@@ -3,16 +3,17 @@
 import hashlib
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
+from incident_gates import logs
 from incident_gates.evidence import times
 from incident_gates.evidence.bounds import ASSESSORS
-from incident_gates.evidence.markdown import Line, Markdown, Row, Section, Table, fields
+from incident_gates.evidence.markdown import Markdown, Section, fields
 from incident_gates.evidence.times import Time
-from incident_gates.incident import NOT_AVAILABLE, Node, Record, is_placeholder
+from incident_gates.incident import Node, Record, text_of
 from incident_gates.model import Place
 
 
@@ -28,181 +29,6 @@ def person(node: Node) -> Person | None:
     """The person that a node names, or None where it names nobody."""
     name = node["name"].text
     return Person(name, node["role"].text, node.place) if name else None
-
-
-# --- Markdown logs -------------------------------------------------------------------------------
-
-
-def said(text: str) -> str:
-    """The text, or "" where it is not available or a placeholder: neither says anything."""
-    return "" if text.startswith(NOT_AVAILABLE) or is_placeholder(text) else text
-
-
-COLUMNS: Mapping[str, frozenset[str]] = {
-    "time": frozenset({"time", "time (utc)", "utc", "when", "timestamp", "at"}),
-    "source": frozenset({"source", "origin", "from system"}),
-    "text": frozenset({"event", "signal", "alert", "message", "description", "update", "what"}),
-    "channel": frozenset({"channel", "via", "medium"}),
-    "audience": frozenset({"audience", "stakeholders", "to", "recipients"}),
-    "sender": frozenset({"sender", "from", "by", "author"}),
-}
-
-
-class LogEntry(NamedTuple):
-    """One entry of a Markdown log: its time, its columns, its line."""
-
-    time: Time | None
-    columns: Mapping[str, str]
-    place: Place
-
-    def column(self, name: str) -> str:
-        """A column's text, or "" where it is absent, not available, or a placeholder."""
-        text = self.columns.get(name, "")
-        return said(text)
-
-
-class Unreadable(NamedTuple):
-    """A line that looks like an entry and cannot be read."""
-
-    place: Place
-    why: str
-    source: str
-
-
-class Log(NamedTuple):
-    """A Markdown log as read; ``stepped_back`` are entries earlier than the one before."""
-
-    entries: tuple[LogEntry, ...]
-    unreadable: tuple[Unreadable, ...]
-    stepped_back: tuple[LogEntry, ...]
-
-
-class _Raw(NamedTuple):
-    """A candidate before its time is read: the text that leads with a time, and the columns."""
-
-    stamp: str
-    columns: Mapping[str, str]
-    line: int
-    heading: str
-
-
-def read_log(
-    name: str,
-    parsed: Markdown | None,
-    sections: Iterable[Section],
-    parts: tuple[str, ...],
-    day: date | None = None,
-) -> Log:
-    """Reads the entries of a log; ``parts`` name the pieces of a one-line entry after its time.
-
-    ``day`` dates bare times where the file gives no date of its own.
-    """
-    if parsed is None:
-        return Log((), (), ())
-    raws: list[_Raw] = []
-    bad: list[Unreadable] = []
-    for section in sections:
-        found = list(_candidates(name, section, parts))
-        raws += [item for item in found if isinstance(item, _Raw)]
-        bad += [item for item in found if isinstance(item, Unreadable)]
-    clock = times.Clock(_date(parsed) or day)
-    entries, unread = _timed(name, raws, clock)
-    if clock.stepped_back and _descending(entries):
-        clock = times.Clock(_date(parsed) or day)
-        entries, unread = _timed(name, raws[::-1], clock)
-    dated = [entry for entry in entries if entry.time]
-    back = tuple(dated[index] for index in clock.stepped_back)
-    return Log(tuple(entries), (*bad, *unread), back)
-
-
-def _date(parsed: Markdown) -> date | None:
-    try:
-        return date.fromisoformat(str(parsed.front.get("date", "")))
-    except ValueError:
-        return None
-
-
-def _descending(entries: list[LogEntry]) -> bool:
-    starts = [e.time.earliest.time() for e in entries if e.time]
-    return len(starts) > 2 and all(b <= a for a, b in itertools.pairwise(starts))  # noqa: PLR2004
-
-
-def _timed(
-    name: str, raws: list[_Raw], clock: times.Clock
-) -> tuple[list[LogEntry], list[Unreadable]]:
-    entries: list[LogEntry] = []
-    unread: list[Unreadable] = []
-    for raw in raws:
-        place = Place(name, line=raw.line)
-        clock.heading(raw.heading)
-        read = None if raw.stamp.startswith(NOT_AVAILABLE) else clock.read(raw.stamp)
-        if read or raw.stamp.startswith(NOT_AVAILABLE):
-            entries.append(LogEntry(read[0] if read else None, raw.columns, place))
-        else:
-            why = clock.problem or times.why_not(raw.stamp)
-            unread.append(Unreadable(place, why, raw.stamp))
-    return entries, unread
-
-
-def _candidates(name: str, section: Section, parts: tuple[str, ...]) -> Iterator[_Raw | Unreadable]:
-    stated = fields(section)
-    if "channel" in stated and COLUMNS["audience"] & stated.keys():
-        yield _block(section, stated)
-        return
-    for block in section.blocks:
-        if isinstance(block, Table):
-            yield from _rows(name, section, block)
-        elif block.depth <= 1:
-            yield from _line(name, section, block, parts)
-
-
-def _block(section: Section, stated: Mapping[str, tuple[str, int]]) -> _Raw:
-    """The protocol's own form of a notice: a list of ``Channel:`` and ``Stakeholders:``."""
-    columns = {
-        column: stated[key][0]
-        for column, names in COLUMNS.items()
-        for key in stated
-        if key in names
-    }
-    line = min(line for _, line in stated.values())
-    return _Raw(columns.pop("time", "N/A: no time stated"), columns, line, section.title)
-
-
-def _rows(name: str, section: Section, table: Table) -> Iterator[_Raw | Unreadable]:
-    heads = [cell.strip().casefold() for cell in table.header]
-    known = {
-        column: index
-        for column, names in COLUMNS.items()
-        for index, head in enumerate(heads)
-        if head in names
-    }
-    if "time" not in known:
-        place = Place(name, line=table.line)
-        yield Unreadable(place, "the table has no Time column", " | ".join(table.header))
-        return
-    for row in table.rows:
-        columns = {c: _cell(row, i) for c, i in known.items() if c != "time"}
-        yield _Raw(_cell(row, known["time"]), columns, row.line, section.title)
-
-
-def _cell(row: Row, index: int) -> str:
-    return row.cells[index].strip() if index < len(row.cells) else ""
-
-
-_KEYED = re.compile(r"[A-Za-z][\w /-]{0,40}:\s")
-
-
-def _line(
-    name: str, section: Section, line: Line, parts: tuple[str, ...]
-) -> Iterator[_Raw | Unreadable]:
-    if times.looks_like_time(line.text):
-        rest = " ".join(times.after_time(line.text).split())
-        pieces = re.split(r"\s[-–—|]\s", rest, maxsplit=len(parts) - 1)
-        columns = dict(zip(parts, pieces, strict=False))
-        yield _Raw(line.text, columns, line.line, section.title)
-    elif line.depth == 1 and not _KEYED.match(line.text):
-        place = Place(name, line=line.line)
-        yield Unreadable(place, "the entry does not begin with a time", line.text)
 
 
 # --- Gate 1 --------------------------------------------------------------------------------------
@@ -249,14 +75,14 @@ class Classification(NamedTuple):
     assessors: tuple[Assessor, ...]
 
 
-def intake(record: Record) -> tuple[Log, Validity | None]:
+def intake(record: Record) -> tuple[logs.Log, Validity | None]:
     """The signals, and whether they were judged real."""
     name = "incident-intake-log.md"
     parsed = record.markdown(name)
     if parsed is None:
-        return Log((), (), ()), None
+        return logs.Log((), (), ()), None
     sections = [s for s in parsed.sections if s.title.casefold().strip(": ") not in VALIDITY]
-    log = read_log(name, parsed, sections, ("source", "text"))
+    log = logs.read(name, parsed, sections, ("source", "text"))
     section = parsed.find(*VALIDITY)
     return log, _validity(name, parsed, section) if section else None
 
@@ -266,9 +92,9 @@ _WHO = re.compile(r"(?P<name>[^()]*)(?:\((?P<role>[^()]*)\))?")
 
 def _validity(name: str, parsed: Markdown, section: Section) -> Validity:
     stated = fields(section)
-    text = {key: said(value) for key, (value, _) in stated.items()}
+    text = {key: text_of(value) for key, (value, _) in stated.items()}
     who = _WHO.match(text.get("by", ""))
-    clock = times.Clock(_date(parsed))
+    clock = times.Clock(logs.day_of(parsed))
     clock.heading(section.title)
     read = clock.read(text.get("time", ""))
     verdict = text.get("verdict", "").casefold().replace("_", " ")
@@ -293,16 +119,16 @@ def words(text: str) -> str:
     return " ".join(text.casefold().split()).strip(" .,;:!?…")
 
 
-def notices(record: Record) -> tuple[tuple[Notice, ...], Log]:
+def notices(record: Record) -> tuple[tuple[Notice, ...], logs.Log]:
     """Every notice of the communication log."""
     name = "communication-log.md"
     parsed = record.markdown(name)
     sections = parsed.sections if parsed else ()
-    log = read_log(name, parsed, sections, ("channel", "audience", "text", "sender"))
+    log = logs.read(name, parsed, sections, ("channel", "audience", "text", "sender"))
     return tuple(_notice(entry) for entry in log.entries), log
 
 
-def _notice(entry: LogEntry) -> Notice:
+def _notice(entry: logs.LogEntry) -> Notice:
     channel = entry.column("channel")
     told = {slug(part) for part in re.split(r"[,;&]|\band\b", entry.column("audience"))}
     # A status page speaks to customers; nobody inside is paged by it.
@@ -346,7 +172,7 @@ class Option(NamedTuple):
     def field(self, *names: str) -> str:
         """A ``Key: value`` line of the option, or ""."""
         values = (self.stated[name][0] for name in names if name in self.stated)
-        return next((v for v in values if said(v)), "")
+        return next((v for v in values if text_of(v)), "")
 
     @property
     def expected(self) -> timedelta | None:
@@ -372,7 +198,7 @@ def options(parsed: Markdown | None, name: str = "mitigation-plan.md") -> tuple[
         heading = OPTION.match(section.title)
         if parsed and heading:
             stated = fields(section)
-            strategy = slug(said(stated.get("strategy", ("", 0))[0]))
+            strategy = slug(text_of(stated.get("strategy", ("", 0))[0]))
             place = Place(name, line=section.line)
             sha = section_digest(parsed, section)
             title = heading["title"].strip()
@@ -405,7 +231,7 @@ def proposal(record: Record) -> Proposal | None:
 
     def first(*keys: str) -> str:
         values = (stated[k][0] for k in keys if k in stated)
-        return next((v for v in values if said(v)), "")
+        return next((v for v in values if text_of(v)), "")
 
     option = re.sub(r"^option\s+", "", first("option", "proposed", "proposal"), flags=re.IGNORECASE)
     option = option.split(":")[0].split()[0] if option.split() else ""
@@ -567,8 +393,8 @@ def planned_checks(record: Record) -> tuple[Node, ...]:
     return tuple(record.node("rollback-readiness-checklist.json")["recovery_checks"])
 
 
-def timeline(record: Record) -> Log:
+def timeline(record: Record) -> logs.Log:
     """The events of the timeline."""
     name = "incident-timeline.md"
     parsed = record.markdown(name)
-    return read_log(name, parsed, parsed.sections if parsed else (), ("text",))
+    return logs.read(name, parsed, parsed.sections if parsed else (), ("text",))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from incident_gates import derived, facts
+from incident_gates import derived, logs
 from incident_gates.desk.drafts import kept, words
 from incident_gates.errors import CouldNotTell, UsageError
 from incident_gates.evidence import markdown
@@ -256,7 +256,7 @@ def _own(found: Found) -> list[Own]:
     return [Own(e.time, _lines(source, _line(e))) for e in typed if e.time]
 
 
-def _line(entry: facts.LogEntry) -> int:
+def _line(entry: logs.LogEntry) -> int:
     return (entry.place.line or 1) - 1
 
 
@@ -287,7 +287,7 @@ def line(event: Event) -> str:
 
 def _keeps(text: str, own: list[Own]) -> None:
     """What was typed must be read at the same time in its new place, or nothing is written."""
-    log = facts.read_log(NAME, markdown.parse(text), markdown.parse(text).sections, ("text",))
+    log = logs.read(NAME, markdown.parse(text), markdown.parse(text).sections, ("text",))
     read = {e.time.earliest for e in log.entries if e.time}
     if log.unreadable or any(entry.time.earliest not in read for entry in own):
         raise CouldNotTell(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from incident_gates.desk.imports.payload import Payload
     from incident_gates.desk.record.draft import Draft
-    from incident_gates.facts import LogEntry
+    from incident_gates.logs import LogEntry
 
 SIGNALS, NOTICES = log.SIGNALS.name, log.NOTICES.name
 # What a person can still read; the payload holds the rest.

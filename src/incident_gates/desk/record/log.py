@@ -6,7 +6,7 @@ import itertools
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from incident_gates import facts
+from incident_gates import facts, logs
 from incident_gates.errors import CouldNotTell, UsageError
 from incident_gates.evidence import markdown, times
 from incident_gates.evidence.refusal import Refusal
@@ -64,9 +64,9 @@ def added(log: Log, text: str, time: Time, columns: Mapping[str, str]) -> tuple[
     raise CouldNotTell(said)
 
 
-def _read(log: Log, text: str) -> facts.Log:
+def _read(log: Log, text: str) -> logs.Log:
     parsed = _parsed(log, text)
-    return facts.read_log(log.name, parsed, _sections(log, parsed), log.parts)
+    return logs.read(log.name, parsed, _sections(log, parsed), log.parts)
 
 
 def _parsed(log: Log, text: str) -> Markdown:
@@ -81,7 +81,7 @@ def _sections(log: Log, parsed: Markdown) -> list[Section]:
     return [s for s in parsed.sections if s.title.casefold().strip(": ") not in log.beside]
 
 
-def _stamps(log: facts.Log, time: Time) -> list[str]:
+def _stamps(log: logs.Log, time: Time) -> list[str]:
     """How the time may be written: as the log does it if that is bare, else with its date."""
     clock = "%H:%M UTC" if time.precision == "minute" else "%H:%M:%S UTC"
     bare = time.earliest.strftime(clock)
@@ -95,7 +95,7 @@ def _cell(text: str) -> str:
     return _MARKUP.sub(r"\\\g<0>", " ".join(text.split()))
 
 
-def _inserted(log: Log, text: str, before: facts.Log, new: Line, *, last: bool) -> tuple[str, int]:
+def _inserted(log: Log, text: str, before: logs.Log, new: Line, *, last: bool) -> tuple[str, int]:
     lines = text.split("\n")
     stamp, time, columns = new
     table = _table(log, _parsed(log, text))
@@ -115,7 +115,7 @@ def _inserted(log: Log, text: str, before: facts.Log, new: Line, *, last: bool) 
     return _ended("\n".join(lines)), at + 1
 
 
-def _bullet(lines: list[str], log: facts.Log) -> str:
+def _bullet(lines: list[str], log: logs.Log) -> str:
     """How the log begins its entries: with a bullet, or, as the protocol does, with the time."""
     last = next((e.place.line for e in reversed(log.entries) if e.time), None)
     if not last:
@@ -134,7 +134,7 @@ def _ended(text: str) -> str:
     return text if text.endswith("\n") else text + "\n"
 
 
-def _position(lines: list[str], log: facts.Log, time: Time | None, table: Table | None) -> int:
+def _position(lines: list[str], log: logs.Log, time: Time | None, table: Table | None) -> int:
     """The index of the line before which the entry belongs; without a time, the end."""
     dated = [(e.time, e.place.line or 1) for e in log.entries if e.time]
     starts = [t.earliest for t, _ in sorted(dated, key=lambda pair: pair[1])]
@@ -174,7 +174,7 @@ def _table(log: Log, parsed: Markdown) -> Table | None:
         for section in _sections(log, parsed)
         for block in section.blocks
         if isinstance(block, markdown.Table)
-        and any(head.strip().casefold() in facts.COLUMNS["time"] for head in block.header)
+        and any(head.strip().casefold() in logs.COLUMNS["time"] for head in block.header)
     ]
     return tables[-1] if tables else None
 
@@ -183,7 +183,7 @@ def _row(table: Table, stamp: str, columns: Mapping[str, str]) -> str:
     cells = []
     for head in table.header:
         folded = head.strip().casefold()
-        column = next((c for c, names in facts.COLUMNS.items() if folded in names), "")
+        column = next((c for c, names in logs.COLUMNS.items() if folded in names), "")
         cells.append(stamp if column == "time" else columns.get(column, ""))
     return f"| {' | '.join(cells)} |"
 
@@ -200,7 +200,7 @@ def _new_table(
     return "\n".join([*kept, "", f"## {title}", "", *head, row, ""]), len(kept) + 6
 
 
-def _holds(log: Log, before: facts.Log, changed: str, line: int, time: Time) -> bool:
+def _holds(log: Log, before: logs.Log, changed: str, line: int, time: Time) -> bool:
     """Whether the changed log says what it said, and the new entry with its time."""
     after = _read(log, changed)
     new = [e for e in after.entries if e.place.line == line]

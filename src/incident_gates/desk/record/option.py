@@ -10,7 +10,7 @@ from incident_gates.desk.record import given, readiness, standing, words
 from incident_gates.desk.record.draft import opened
 from incident_gates.errors import CouldNotTell, UsageError
 from incident_gates.evidence import markdown, times
-from incident_gates.incident import is_placeholder
+from incident_gates.incident import is_placeholder, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -220,7 +220,7 @@ def _propose(draft: Draft, ident: str, said: Option, known: Mapping[str, Any]) -
     parsed = markdown.parse(text)
     section = parsed.find("proposal", "proposed option", "recommendation")
     standing_ = markdown.fields(section).get("option", ("", 0))[0] if section else ""
-    vacant = not facts.said(standing_)
+    vacant = not text_of(standing_)
     if not (said.propose or vacant):
         return
     why = given.line(said.why) or _reason(draft.found, known)

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from incident_gates import facts
+from incident_gates import facts, logs
 from incident_gates.chain import once
 from incident_gates.evidence.markdown import fields
 from incident_gates.evidence.times import (
@@ -195,7 +195,7 @@ def report_timeline_agrees(chain: Chain, limits: Limits) -> Iterator[Breach]:
     began = chain.detected or chain.declared
     # The protocol's own report has no date in it; the incident has.
     day = began.earliest.date() if began else None
-    log = facts.read_log(REPORT, parsed, [section] if section else [], ("text",), day)
+    log = logs.read(REPORT, parsed, [section] if section else [], ("text",), day)
     for line in log.unreadable:
         if looks_like_time(line.source):
             said = f'"{line.source}": {line.why}'
