@@ -58,6 +58,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - each run has a folder of its ow
 # What tests have in common: the rule of a case, or the function and its file.
 KIND = re.compile(r"(?<!test_case)\[.*|/[^/\[]*\]\Z", re.DOTALL)
 SLICE = CONFIG["seconds"] / 100
+RULE = re.compile(r'^    "([A-Z]{3}[0-9]{3})",$', re.MULTILINE)
 
 
 class Reached(NamedTuple):
@@ -192,7 +193,7 @@ class Runner:
     def _at_import(self, path: Path, tree: ast.Module, statement: ast.stmt) -> str:
         """A function that no test runs may have run at import; then any test of the file tells."""
         reached = set(self.reached.tests.get(str(path), ()))
-        tests = self._reaching({str(path): reached})
+        tests = self._reaching(path, {str(path): reached})
         if not tests or not readers.is_built_upon(statement, SOURCE):
             return NOT_REACHED
         status = _forked(lambda: self._anew(path, tree, tests), SECONDS)
@@ -202,7 +203,7 @@ class Runner:
 
     def _chosen(self, path: Path, tree: ast.Module, mutant: operators.Mutant) -> list[str]:
         if mutant.starts:
-            return self._reaching({str(path): {*mutant.lines}})
+            return self._reaching(path, {str(path): {*mutant.lines}})
         statement = operators.at(tree, mutant.path[:1])
         lines = readers.of(statement, SOURCE)
         if isinstance(statement, ast.ClassDef):  # its fields are read wherever it is used
@@ -212,10 +213,14 @@ class Runner:
             lines[str(path)] |= set(range(statement.lineno, last + 1))
         names = CONFIG["as a whole"].get(path.relative_to(SOURCE).as_posix(), ())
         whole = {f"tests/{name}" for name in names} & self.reached.seconds.keys()
-        return [*whole, *self._reaching(lines)]
+        return [*whole, *self._reaching(path, lines)]
 
-    def _reaching(self, lines: readers.Lines) -> list[str]:
-        """The tests that reach some lines, in the order of config.yaml, and as far as it says."""
+    def _reaching(self, path: Path, lines: readers.Lines) -> list[str]:
+        """The tests that reach some lines, in the order of config.yaml, and as far as it says.
+
+        First of all come the cases of the rules that stand in the file.
+        """
+        own = tuple(f"[{rule}/" for rule in RULE.findall(path.read_text(encoding="utf-8")))
         names = {
             name
             for file, numbers in lines.items()
@@ -227,7 +232,8 @@ class Runner:
         order: dict[str, tuple[float, ...]] = {}
         for name in sorted(names & seconds.keys(), key=lambda name: (seconds[name], name)):
             kind, about = KIND.sub("", name), Path(name.partition("::")[0]).name in self.about
-            order[name] = (-self.noticed[name], not about, share[kind] // SLICE)
+            foreign = not any(rule in name for rule in own)
+            order[name] = (foreign, -self.noticed[name], not about, share[kind] // SLICE)
             share[kind] += seconds[name]
         ordered = sorted(order, key=lambda name: order[name])
         spent = accumulate(seconds[name] for name in ordered)
