@@ -12,7 +12,7 @@ A case is ``tests/cases/<RULE>/<name>/case.yaml``:
     set:      {file: {/json/pointer: value}}      a last segment of - (or the next index) appends
     unset:    {file: [/json/pointer]}
     replace:  {file: [[old text, new text]]}       each old text must occur
-    delete:   [file]                               files of the incident's folder
+    delete:   [file]                               files of the incident's folder, or of the site
     write:    {file: text}                         new or whole files, below the site with a slash
     link:     {file: target}                       symbolic links in the incident's folder
     refresh:  [pins, options, archive]             digests to compute again after the changes
@@ -142,7 +142,7 @@ def _change(folder: Path, target: Path, data: dict[str, Any]) -> None:
     for name, pairs in data.get("replace", {}).items():
         _replace(folder / name, pairs)
     for name in data.get("delete", ()):
-        (folder / name).unlink()
+        (folder / name if (folder / name).exists() else target / name).unlink()
     for name, text in data.get("write", {}).items():
         path = target / name if "/" in name else folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
