@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -169,22 +170,34 @@ def judge(case: Case, target: Path) -> IncidentReport:
 
 
 def said(report: IncidentReport) -> str:
-    """A report in the form of expected.txt: verdict, gates, then one line a finding."""
+    """A report in the form of expected.txt: verdict and gates, then each finding with its details.
+
+    Digests are left out: they change with every word of an example.
+    """
     gates = " · ".join(f"{gate.number or 'P'} {gate.status.value}" for gate in report.gates)
     lines = [f"{report.verdict.value}: {gates}"]
     for gate in report.gates:
-        lines += [_line(report, f) for f in gate.findings]
-        lines += [f"needs {_line(report, f)}" for f in gate.needs]
-    lines += [_line(report, f) for f in report.findings]
-    return "\n".join(lines) + "\n"
+        lines += [line for f in gate.findings for line in _lines(report, f)]
+        lines += [f"needs {line}" for f in gate.needs for line in _lines(report, f)[:1]]
+    lines += [line for f in report.findings for line in _lines(report, f)]
+    return DIGEST.sub("<digest>", "\n".join(lines)) + "\n"
 
 
-def _line(report: IncidentReport, finding: Finding) -> str:
+DIGEST = re.compile(r"\b(?=[a-f]*[0-9])(?:[0-9a-f]{10}|[0-9a-f]{12}(?=…)|[0-9a-f]{40,64})\b")
+
+
+def _lines(report: IncidentReport, finding: Finding) -> list[str]:
     file = finding.location.file.removeprefix(f"{report.path}/")
     where = f"{file}:{finding.location.line}" if finding.location.line else file
     subject = f" [{finding.subject}]" if finding.subject else ""
     excused = f" ({finding.excuse.kind})" if finding.excuse else ""
-    return f"{finding.level} {finding.rule} {where}{subject} {finding.message}{excused}"
+    head = f"{finding.level} {finding.rule} {where}{subject} {finding.message}{excused}"
+    details = [
+        *([f"expected: {finding.expected}"] if finding.expected else []),
+        *(f"found: {line}" for line in finding.actual),
+        *([f"concerns: {', '.join(finding.concerned)}"] if finding.concerned else []),
+    ]
+    return [head, *(f"    {line}" for line in details)]
 
 
 # --- changes -------------------------------------------------------------------------------------

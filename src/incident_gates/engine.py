@@ -283,7 +283,7 @@ def _finding(chain: Chain, rule: Rule, breach: Breach) -> Finding:
         breach.subject,
         breach.expected,
         breach.actual,
-        tuple(name for name in breach.concerned if name),
+        tuple(dict.fromkeys(filter(None, breach.concerned))),
     )
 
 

@@ -41,7 +41,7 @@ def plan_holds_options(chain: Chain, limits: Limits) -> Iterator[Breach]:
         if option.strategy not in known:
             stated = option.field("strategy")
             said = f'{option.id}: strategy "{stated}" is not known' if stated else ""
-            expected = f"one of {', '.join(known)}"
+            expected = one_of(known)
             said = said or f"{option.id} lacks its strategy"
             yield Breach(option.place, said, expected, subject=option.id)
 

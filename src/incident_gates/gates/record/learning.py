@@ -13,7 +13,7 @@ from incident_gates import execution_log
 from incident_gates.evidence.markdown import Line, Markdown, Table
 from incident_gates.evidence.times import show_duration
 from incident_gates.incident import is_placeholder
-from incident_gates.rules import INFO, WARNING, Breach, Place, rule
+from incident_gates.rules import INFO, WARNING, Breach, Place, one_of, rule
 from incident_gates.wording import counted
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def statuses_name_action_items(chain: Chain, limits: Limits) -> Iterator[Breach]
     for node in chain.record.node(ITEMS)["items"]:
         ident = node["id"].text
         if ident not in known:
-            expected = f"one of {', '.join(sorted(known - {''}))}"
+            expected = one_of(sorted(known - {""}))
             yield Breach(node["id"].place, f"{ident} is no action item", expected, subject=ident)
             continue
         wanted = ("status", "at", *(("reason",) if node["status"].text == "cancelled" else ()))

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 from incident_gates import facts
 from incident_gates.evidence.times import Order, order, show_duration
 from incident_gates.gates.resolution.ending import before_closing, since_impact
-from incident_gates.rules import CRITICAL, DO_NOT_CHANGE, WARNING, Breach, in_order, missing, rule
+from incident_gates.rules import (
+    CRITICAL,
+    DO_NOT_CHANGE,
+    WARNING,
+    Breach,
+    in_order,
+    missing,
+    one_of,
+    rule,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -246,4 +255,4 @@ def protocol_version_is_named(chain: Chain, limits: Limits) -> Iterator[Breach]:
     known = [entry["version"] for entry in limits.protocol.data["changelog"]]
     if named.text and named.text not in known:
         said = f"{named.text} is no version of this protocol"
-        yield Breach(named.place, said, f"one of {', '.join(known)}")
+        yield Breach(named.place, said, one_of(known))
