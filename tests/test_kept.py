@@ -45,13 +45,20 @@ def test_no_room_is_could_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
         kept.keep(range(MANY), MANY)
 
 
-def test_nowhere_to_keep_it_is_could_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_file_can_be_made_it_stays_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> None:
         raise FileNotFoundError(2, "No usable temporary directory found")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", none)
-    with pytest.raises(CouldNotTell, match="No usable temporary directory"):
-        kept.keep(range(MANY), MANY)
+    assert kept.keep(range(MANY), MANY) == tuple(range(MANY))
+
+
+def test_what_cannot_be_read_back_is_could_not_tell() -> None:
+    file = tempfile.TemporaryFile()  # noqa: SIM115
+    many = kept.Kept(range(MANY), file)
+    file.truncate(0)
+    with pytest.raises(CouldNotTell, match="cannot be read back"):
+        many[MANY - 1]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="a file without a name")

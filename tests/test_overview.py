@@ -132,6 +132,22 @@ def test_a_report_that_says_better_than_its_incidents_is_no_pass() -> None:
     assert done.exit_code == 3
 
 
+@pytest.mark.parametrize("code", [1, 2, 3])
+def test_an_exit_code_that_is_not_that_of_the_verdict_is_refused(code: int) -> None:
+    odd = judged("complete")
+    data = json.loads(odd.read_text("utf-8")) | {"exit_code": code}
+    odd.write_text(json_report.written(data), "utf-8")
+    done = page(f"shop/odd={odd}", "--format", "json")
+    assert ([row["verdict"] for row in rows(done)], done.exit_code) == (["error"], 3)
+
+
+def test_an_advisory_report_still_counts() -> None:
+    """It did not fail its own run; whoever asks about all asks anew."""
+    advisory = judged("contradictions", "--advisory")
+    assert json.loads(advisory.read_text("utf-8"))["exit_code"] == 0
+    assert page(f"shop/advisory={advisory}", "--format", "json").exit_code == 1
+
+
 def test_a_report_in_two_versions_of_one_name_is_refused() -> None:
     done = page("shop/api=a.json", "Shop/API=b.json")
     assert (done.exit_code, done.stdout) == (2, "")
@@ -244,6 +260,35 @@ def test_a_root_that_is_named_is_no_way_out_either() -> None:
     done = CliRunner().invoke(cli.main, words)
     assert done.exit_code == 3
     assert "name the folder that it leads to" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("below", ["", "INC-2026-0042", "INC-2026-0042/decision-log.json"])
+def test_nor_is_a_path_through_a_link(below: str) -> None:
+    shutil.copytree(EXAMPLES / "complete/.artifacts", "elsewhere")
+    if not below:  # the protocol's own layout: files directly in the root
+        shutil.move("elsewhere/incidents/INC-2026-0042", "elsewhere/flat")
+    folder = audited("audited")
+    (folder / ".artifacts").mkdir()
+    away = Path("elsewhere", "incidents" if below else "flat").absolute()
+    (folder / ".artifacts/incidents").symlink_to(away, target_is_directory=True)
+    words = ["check", str(folder / ".artifacts/incidents" / below), *NOW]
+    done = CliRunner().invoke(cli.main, words)
+    assert done.exit_code == 3
+    assert "name the folder that it leads to" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize("named", [(), ("--root", "audited/.artifacts/incidents")])
+def test_nor_is_a_record_begun_there(
+    named: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, away = audited("audited"), Path("away/incidents").absolute()
+    away.mkdir(parents=True)
+    (folder / ".artifacts").symlink_to(away.parent, target_is_directory=True)
+    if not named:
+        monkeypatch.chdir(folder)
+    done = CliRunner().invoke(cli.main, ["new", "INC-2026-0099", *named])
+    assert done.exit_code == 3
+    assert not list(away.iterdir())
 
 
 def test_a_link_inside_a_repository_is_followed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,8 @@ from jsonschema import Draft202012Validator
 from incident_gates import cli, options
 from incident_gates.report import sarif
 
-COMPLETE = Path(__file__).parents[1] / "examples" / "complete"
+ROOT = Path(__file__).resolve().parents[1]
+COMPLETE = ROOT / "examples" / "complete"
 CHECK = ["check", str(COMPLETE), "--as-of", "2026-03-20"]
 MULTITOOL = os.environ.get("SARIF_MULTITOOL", "")
 
@@ -37,6 +39,20 @@ def test_a_file_holds_what_standard_output_would(
     assert done.exit_code == 0, done.output
     assert target.read_bytes().decode() == done.stdout
     assert bool(done.stdout) is (kind != "github")
+
+
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="/dev/stdout")
+def test_a_report_may_go_to_a_device() -> None:
+    """Which stays one: nothing takes its place."""
+    command = [sys.executable, str(ROOT / "scripts/run_protocol_13_gates.py"), str(COMPLETE)]
+    said = subprocess.run(
+        [*command, "--report", "json=/dev/stdout"], capture_output=True, check=False
+    ).stdout
+    assert json.loads(said[: said.rindex(b"}\n") + 2])["verdict"] == "passed"
+    null = Path(os.devnull)
+    before = null.stat().st_rdev
+    subprocess.run([*command, "--report", f"json={null}"], capture_output=True, check=True)
+    assert (null.stat().st_rdev, null.is_file()) == (before, False)
 
 
 def test_each_rule_of_sarif_is_tagged_with_its_controls() -> None:

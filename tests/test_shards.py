@@ -311,6 +311,7 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     ),
     "a better verdict": (lambda d: first_failed(d).update(verdict="passed"), "contradicts itself"),
     "a better verdict on all": (put("verdict", "not_applicable"), "better than that on its"),
+    "another exit code": (put("exit_code", 2), "its exit code is not that of its verdict"),
     "an unknown key": (put("incidents", 0, "note", "x"), "no report of incident-gates"),
     "a wrong type": (put("exit_code", "0"), "no report of incident-gates"),
     "a missing key": (lambda d: d["incidents"][0].pop("state"), "it was changed"),

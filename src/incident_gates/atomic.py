@@ -55,20 +55,25 @@ def _settle(folder: Path) -> None:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
     """A stream that takes the file's place once it is whole; until then nothing changes.
 
-    A power cut may cost it: this is for what can be computed again.
+    Unless it is ``durable``, a power cut may cost it: it can be computed again.
     """
     handle, temporary = _begun(path)
     try:
         with os.fdopen(handle, "w+b") as stream:
             yield stream
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if durable:
+        _settle(path.parent)
 
 
 def create(path: Path, data: bytes) -> bool:

@@ -346,7 +346,8 @@ def _target(entry: str, formats: tuple[str, ...] = FORMATS) -> tuple[str, Path]:
     kind, separator, name = entry.partition("=")
     if not separator or kind not in formats or not name:
         raise UsageError(f"--report {entry}: write FORMAT=FILE, with {' or '.join(formats)}.")
-    target = Path(name).resolve()
+    target = Path(name)
+    target = target.resolve() if target.is_file() or not target.exists() else target
     if not target.parent.is_dir():
         raise UsageError(f"--report {entry}: the folder {target.parent} does not exist.")
     return kind, target
@@ -396,7 +397,9 @@ def _write(pieces: Iterable[str], target: Path) -> None:
     if among or target.name == POLICY:
         raise UsageError(f"--report: {target.name} would stand among the evidence of an incident.")
     try:
-        with replacing(target) as stream:
+        # A device or a pipe takes what it is given; a file is replaced.
+        is_file = target.is_file() or not target.exists()
+        with replacing(target, durable=True) if is_file else target.open("wb") as stream:
             stream.writelines(piece.encode() for piece in pieces)
     except OSError as error:
         raise CouldNotTell(

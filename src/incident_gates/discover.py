@@ -240,6 +240,7 @@ def _at(path: Path, policy: Policy, protocol: Protocol) -> Iterable[tuple[Root, 
     if holds_incident(folder, protocol):
         flat = _is_root(folder, policy)
         root = root_at(folder if flat else folder.parent)
+        refuse_what_is_elsewhere(root, folder)
         yield root, folder
         if flat and path.is_dir():
             yield from ((root, child) for child in _children(folder, protocol))
@@ -260,18 +261,20 @@ def _is_root(folder: Path, policy: Policy) -> bool:
 
 def incidents(root: Root, protocol: Protocol) -> Iterable[tuple[Root, Path]]:
     """Every incident of a root: the flat one, then those in folders of their own."""
-    _refuse_what_is_elsewhere(root)
+    refuse_what_is_elsewhere(root)
     if holds_incident(root.folder, protocol):
         yield root, root.folder
     yield from ((root, child) for child in _children(root.folder, protocol))
 
 
-def _refuse_what_is_elsewhere(root: Root) -> None:
+def refuse_what_is_elsewhere(root: Root, folder: Path | None = None) -> None:
     """Raises CouldNotTell where a link makes another's evidence that of this repository."""
-    real = root.folder.resolve()
-    if root.base.resolve() not in (real, *real.parents):
-        said = f"{root.folder.name} is behind a link that leads out of the repository"
-        raise CouldNotTell(f"{said}; name the folder that it leads to.")
+    base = root.base.resolve()
+    for asked in (root.folder, folder or root.folder):
+        real = asked.resolve()
+        if base not in (real, *real.parents):
+            said = f"{asked.name} is behind a link that leads out of the repository"
+            raise CouldNotTell(f"{said}; name the folder that it leads to.")
 
 
 def _children(folder: Path, protocol: Protocol) -> Iterable[Path]:

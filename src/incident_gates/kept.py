@@ -21,8 +21,17 @@ FEW = 150
 
 
 def keep(items: Iterable[Kind], count: int) -> Sequence[Kind]:
-    """The items, of which there are about so many: a tuple of few, a file of many."""
-    return tuple(items) if count <= FEW else Kept(items)
+    """The items, of which there are about so many: a tuple of few, a file of many.
+
+    Where no temporary file can be made, they are held in memory after all.
+    """
+    if count <= FEW:
+        return tuple(items)
+    try:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - it is read as long as what is kept
+    except OSError:
+        return tuple(items)
+    return Kept(items, file)
 
 
 class Kept(Sequence[Kind]):
@@ -32,10 +41,9 @@ class Kept(Sequence[Kind]):
     "could not tell".
     """
 
-    def __init__(self, items: Iterable[Kind]) -> None:
-        with _room_is_needed():
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it is read as long as this is
-        finalize(self, _let_go, self._file)
+    def __init__(self, items: Iterable[Kind], file: IO[bytes]) -> None:
+        self._file = file
+        finalize(self, _let_go, file)
         self._ends = array("Q", [0])
         for item in items:
             written = pickle.dumps(item, pickle.HIGHEST_PROTOCOL)
@@ -59,8 +67,12 @@ class Kept(Sequence[Kind]):
             return tuple(self[number] for number in range(*index.indices(len(self))))
         number = range(len(self))[index]
         start, end = self._ends[number : number + 2]
-        self._file.seek(start)
-        item: Kind = pickle.loads(self._file.read(end - start))  # noqa: S301 - our own, nameless
+        try:
+            self._file.seek(start)
+            item: Kind = pickle.loads(self._file.read(end - start))  # noqa: S301 - our own, nameless
+        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            said = "What was judged cannot be read back from its temporary file. Run it again."
+            raise CouldNotTell(said) from error
         return item
 
 

@@ -95,7 +95,16 @@ def read(path: Path) -> tuple[Report, str]:
     if worst and run.WORST_FIRST.index(report.verdict) > run.WORST_FIRST.index(worst):
         said = "its verdict is better than that on its incidents"
         raise CouldNotTell(f"{path} contradicts itself: {said}.")
+    if report.exit_code not in _exit_codes(report):
+        raise CouldNotTell(f"{path} contradicts itself: its exit code is not that of its verdict.")
     return report, hashlib.sha256(written).hexdigest()
+
+
+def _exit_codes(report: Report) -> tuple[int, ...]:
+    """The exit codes that a verdict may have had: an advisory run ends with 0."""
+    code = run.EXIT_CODES[report.verdict]
+    asked = run.asked_by_hand(report._replace(exit_code=code)).exit_code
+    return (code, asked, *((0,) if run.ADVISORY in report.notices else ()))
 
 
 def _is_ours(path: Path, report: Report) -> None:

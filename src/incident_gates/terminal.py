@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 INTERRUPTED = 130
+PIECE = 1 << 16
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 80}
 
 
@@ -35,9 +36,14 @@ def put(text: str | Iterator[str], stream: TextIO | None = None) -> None:
     """Writes text or the pieces of one, with what the stream cannot encode replaced."""
     stream = stream or sys.stdout
     encoding = stream.encoding or "utf-8"
-    for piece in [text] if isinstance(text, str) else text:
+    for piece in _pieces(text) if isinstance(text, str) else text:
         stream.write(piece.encode(encoding, "replace").decode(encoding))
     stream.flush()
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """A text in parts: encoded as a whole, it would be there three times."""
+    return (text[start : start + PIECE] for start in range(0, len(text), PIECE))
 
 
 class Command(click.Command):

@@ -39,6 +39,7 @@ class Begun(NamedTuple):
 def begin(incident_id: str | None, root: str | None, cwd: Path) -> Begun:
     """Makes the folder where there is none, and writes the files that the phase lacks."""
     place, limits = _root(root, cwd)
+    discover.refuse_what_is_elsewhere(place)
     if incident_id is not None:
         _check_id(incident_id)
     try:
