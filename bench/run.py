@@ -160,14 +160,14 @@ def many_incidents(folder: Path, count: int, rounds: int) -> Iterator[Row]:
     shapes = [peers.calls(site, schemas, *command) for site in (few, many)]
     beside = "check-jsonschema"
     what = f"{count // 10:,} incidents / {beside}"
-    yield from interleaved(Pair(what, some, shapes[0], min(rounds, 2), 0.1, held=0.5))
+    yield from interleaved(Pair(what, some, shapes[0], min(rounds, 2), 0.1, held=0.4))
     reading = [[sys.executable, "-c", peers.READING, str(many)]]
     floor = "reading every byte, decoding the JSON"
     yield from interleaved(
         # First, so that little time lies between the two.
-        Pair(f"{count:,} / {count // 10:,} incidents", all_of_it, some, 1, 11, memory=1.25),
-        Pair(f"{count:,} incidents / {beside}", all_of_it, shapes[1], 1, 0.1, held=0.5),
-        Pair(f"{count:,} incidents / {floor}", all_of_it, reading, 1, 4, held=16),
+        Pair(f"{count:,} / {count // 10:,} incidents", all_of_it, some, 1, 11, memory=1.4),
+        Pair(f"{count:,} incidents / {beside}", all_of_it, shapes[1], 1, 0.1, held=0.4),
+        Pair(f"{count:,} incidents / {floor}", all_of_it, reading, 1, 4, held=13),
     )
 
 
