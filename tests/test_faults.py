@@ -156,7 +156,7 @@ def faulty(
 SIGNAL = ("event", "hello", "--signal", "monitoring")
 VOICE = ("assessment", "--severity", "SEV-1", "--by", "Pat:operator", "--customer-notification")
 ANOTHER = ("decision", "--option", "O-2", "--supersedes", "D-1")
-PACKAGED = "2026-03-14T03:10:00Z"
+PACKAGED = "2026-03-14T03:10:00+00:00"
 VERIFY = ("verify", ".artifacts/incidents")
 COMMANDS = {
     "new": Command("", ("new", "INC-2026-0042")),
