@@ -55,6 +55,16 @@ def test_a_report_may_go_to_a_device() -> None:
     assert (null.stat().st_rdev, null.is_file()) == (before, False)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="devices that are files")
+def test_a_committed_link_leads_no_report_to_a_device(tmp_path: Path) -> None:
+    """A stranger's pull request may hold a link of the report's name: into the log, or worse."""
+    link = tmp_path / "gates.md"
+    link.symlink_to(os.devnull)
+    done = CliRunner().invoke(cli.main, [*CHECK, "--report", f"markdown={link}"])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "a link to a device is not followed" in " ".join(done.stderr.split())
+
+
 def test_each_rule_of_sarif_is_tagged_with_its_controls() -> None:
     """So that a dashboard can be asked for a control; GitHub takes at most twenty tags a rule."""
     done = CliRunner().invoke(cli.main, [*CHECK, "--format", "sarif"])

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     Anchors = dict[str, tuple[str, int]]
 
+# Where the names of devices are links themselves: /dev/stdout.
+DEVICES = Path("/dev")
 MODULES = {"json": "json_report"}  # where it is not the format's own name
 PAGES = ("text", "markdown", "json")  # what an overview can be
 # What may be said beside --merge; everything else was said to the shards.
@@ -346,11 +348,19 @@ def _target(entry: str, formats: tuple[str, ...] = FORMATS) -> tuple[str, Path]:
     kind, separator, name = entry.partition("=")
     if not separator or kind not in formats or not name:
         raise UsageError(f"--report {entry}: write FORMAT=FILE, with {' or '.join(formats)}.")
-    target = Path(name)
-    target = target.resolve() if target.is_file() or not target.exists() else target
+    target = Path(name).absolute()
+    if not _is_device(target):
+        target = target.resolve()
+    elif target.is_symlink() and target.parent != DEVICES:
+        raise UsageError(f"--report {entry}: a link to a device is not followed.")
     if not target.parent.is_dir():
         raise UsageError(f"--report {entry}: the folder {target.parent} does not exist.")
     return kind, target
+
+
+def _is_device(target: Path) -> bool:
+    """Whether a report is handed on instead of kept: a terminal, a pipe, /dev/null."""
+    return target.exists() and not target.is_file() and not target.is_dir()
 
 
 def _rendered(report: Report, kind: str, *, colour: bool = False) -> Iterator[str]:
@@ -398,8 +408,8 @@ def _write(pieces: Iterable[str], target: Path) -> None:
         raise UsageError(f"--report: {target.name} would stand among the evidence of an incident.")
     try:
         # A device or a pipe takes what it is given; a file is replaced.
-        is_file = target.is_file() or not target.exists()
-        with replacing(target, durable=True) if is_file else target.open("wb") as stream:
+        device = _is_device(target)
+        with target.open("wb") if device else replacing(target, durable=True) as stream:
             stream.writelines(piece.encode() for piece in pieces)
     except OSError as error:
         raise CouldNotTell(

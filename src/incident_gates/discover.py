@@ -270,7 +270,7 @@ def incidents(root: Root, protocol: Protocol) -> Iterable[tuple[Root, Path]]:
 def refuse_what_is_elsewhere(root: Root, folder: Path | None = None) -> None:
     """Raises CouldNotTell where a link makes another's evidence that of this repository."""
     base = root.base.resolve()
-    for asked in (root.folder, folder or root.folder):
+    for asked in (root.folder, *([folder] if folder else ())):
         real = asked.resolve()
         if base not in (real, *real.parents):
             said = f"{asked.name} is behind a link that leads out of the repository"

@@ -11,7 +11,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from incident_gates import __version__, protocol, run, schema, shards
+from incident_gates import __version__, protocol, run, schema, shards, wording
 from incident_gates.errors import CouldNotTell, UsageError
 from incident_gates.evidence import bounds, files, strict_json
 from incident_gates.evidence.refusal import Refusal
@@ -81,7 +81,7 @@ def read(path: Path) -> tuple[Report, str]:
     except Refusal as refusal:
         raise CouldNotTell(f"{path} cannot be read: {refusal.what}.") from None
     for problem in schema.problems("report", data):
-        where = "/".join(map(str, problem.pointer)) or "the top"
+        where = wording.path(problem.pointer) or "the top"
         raise CouldNotTell(f"{path} is no report of incident-gates: {where} {problem.message}.")
     report = reading.report(data)
     _is_ours(path, report)

@@ -67,8 +67,7 @@ def overview(entries: Sequence[str]) -> Overview:
         # How the first was judged is how all must be; a report itself is let go at once.
         judged = judged or report._replace(incidents=())
         rows.append(_row(name, file, report, digest))
-        own = report._replace(exit_code=run.EXIT_CODES[report.verdict])
-        code = max(code, run.asked_by_hand(own).exit_code)
+        code = max(code, run.asked_by_hand(report).exit_code)
     rows.sort(key=lambda row: run.WORST_FIRST.index(row.verdict))
     worst = rows[0].verdict
     return Overview(worst, max(code, run.EXIT_CODES[worst]), tuple(rows), judged)

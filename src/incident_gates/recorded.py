@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from incident_gates.evidence import files, strict_json, times
 from incident_gates.evidence.refusal import Refusal
-from incident_gates.incident import NOT_AVAILABLE, is_placeholder
+from incident_gates.incident import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,8 +37,7 @@ class Stated(NamedTuple):
     def said(self) -> bool:
         """Whether it says anything: what was not known may be learnt without a rewriting."""
         if isinstance(self.value, str):
-            silent = self.value.startswith(NOT_AVAILABLE) or is_placeholder(self.value)
-            return not silent and self.value != "unknown"
+            return text_of(self.value) not in ("", "unknown")
         return self.value is not None
 
     @property

@@ -13,7 +13,7 @@ from incident_gates.desk.record import given
 from incident_gates.errors import CouldNotTell, UsageError
 from incident_gates.evidence import markdown
 from incident_gates.evidence.refusal import Refusal
-from incident_gates.incident import Record, is_placeholder, text_of
+from incident_gates.incident import Record, text_of
 from incident_gates.report.escape import visible
 
 if TYPE_CHECKING:
@@ -341,7 +341,7 @@ def _filled(line: str, key: str, text: str) -> str:
     if not text:
         return line
     stands = line.removeprefix(f"**{key}:**").strip()
-    if text_of(stands) and not is_placeholder(stands):
+    if text_of(stands):
         raise UsageError(f"{key} is written already: {visible(stands, 80)}")
     return f"**{key}:** {words.inline(text, 2000)}"
 

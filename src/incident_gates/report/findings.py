@@ -90,12 +90,11 @@ def entry_name(entry: Entry) -> str:
 
 def all_worst_first(report: Report) -> list[Entry]:
     """The findings of the change and of every record; within a level, as the records come."""
-    found = [
+    found: list[Entry] = []
+    for subject in subjects(report):
         # What no line about a finding shows need not be held of every record that has one.
-        entry._replace(incident=entry.incident._replace(causal_line=(), rules_run=()))
-        for subject in subjects(report)
-        for entry in worst_first(subject)
-    ]
+        lean = subject._replace(causal_line=(), rules_run=())
+        found += (entry._replace(incident=lean) for entry in worst_first(subject))
     return sorted(found, key=lambda e: (bool(e.finding.excuse), LEVELS.index(e.finding.level)))
 
 

@@ -19,7 +19,7 @@ from incident_gates.evidence.times import (
     show_duration,
 )
 from incident_gates.gates.resolution.ending import CLOSING, anchors_of
-from incident_gates.incident import NOT_AVAILABLE, Node, is_placeholder
+from incident_gates.incident import Node, text_of
 from incident_gates.rules import CRITICAL, DO_NOT_CHANGE, Breach, Place, missing, rule
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _summary_of(chain: Chain, file: str) -> tuple[dict[str, tuple[str, int]], in
 def _stated(chain: Chain, name: str) -> tuple[str, int]:
     """A value that the report states; neither N/A nor a placeholder contradicts anything."""
     text, line = report_field(chain, name)
-    return ("" if text.startswith(NOT_AVAILABLE) or is_placeholder(text) else text), line
+    return text_of(text), line
 
 
 def _bare(text: str) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from incident_gates import __version__, discover, policy, protocol, schema, seal
+from incident_gates import __version__, discover, policy, protocol, schema, seal, wording
 from incident_gates.chain import Chain
 from incident_gates.errors import PolicyError
 from incident_gates.evidence import bounds, files, history, strict_json, strict_yaml
@@ -72,7 +72,7 @@ def manifest_of(data: bytes) -> dict[str, Any]:
         said = f"the manifest cannot be read: its path {quoted(str(path))} is no plain path"
         raise Refusal(said, ASK)
     if wrong := schema.problems("evidence-manifest", top):
-        where = "/".join(map(str, wrong[0].pointer))
+        where = wording.path(wrong[0].pointer)
         said = f"the manifest has another shape: {where} {wrong[0].message}"
         raise (Refusal if tool_of(top) == __version__ else Foreign)(said, ASK)
     return top
