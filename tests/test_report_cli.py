@@ -56,13 +56,16 @@ def test_a_report_may_go_to_a_device() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="devices that are files")
-def test_a_committed_link_leads_no_report_to_a_device(tmp_path: Path) -> None:
-    """A stranger's pull request may hold a link of the report's name: into the log, or worse."""
+@pytest.mark.parametrize("away", [os.devnull, "/dev/stdout", "profile", "not/there"])
+def test_a_report_follows_no_link(away: str, tmp_path: Path) -> None:
+    """A stranger's pull request may hold one of the report's name: into the log, or worse."""
+    (tmp_path / "profile").write_text("mine", "utf-8")
     link = tmp_path / "gates.md"
-    link.symlink_to(os.devnull)
+    link.symlink_to(away)
     done = CliRunner().invoke(cli.main, [*CHECK, "--report", f"markdown={link}"])
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "a link to a device is not followed" in " ".join(done.stderr.split())
+    assert "a symbolic link, never followed" in " ".join(done.stderr.split())
+    assert (tmp_path / "profile").read_text("utf-8") == "mine"
 
 
 def test_each_rule_of_sarif_is_tagged_with_its_controls() -> None:

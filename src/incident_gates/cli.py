@@ -349,10 +349,10 @@ def _target(entry: str, formats: tuple[str, ...] = FORMATS) -> tuple[str, Path]:
     if not separator or kind not in formats or not name:
         raise UsageError(f"--report {entry}: write FORMAT=FILE, with {' or '.join(formats)}.")
     target = Path(name).absolute()
+    if target.is_symlink() and target.parent != DEVICES:
+        raise UsageError(f"--report {entry}: this is a symbolic link, never followed.")
     if not _is_device(target):
         target = target.resolve()
-    elif target.is_symlink() and target.parent != DEVICES:
-        raise UsageError(f"--report {entry}: a link to a device is not followed.")
     if not target.parent.is_dir():
         raise UsageError(f"--report {entry}: the folder {target.parent} does not exist.")
     return kind, target
